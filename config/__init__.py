@@ -1,0 +1,1 @@
+"""Settings, and all words that a person reads."""

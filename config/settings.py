@@ -1,0 +1,200 @@
+"""Settings of the process: a TOML file, overridden by environment variables `PITCHWATCH_…` (`__` between parts).
+
+What concerns one community lives in the database; rooms named here appear there as read-only watches.
+"""
+
+import difflib
+import os
+import tomllib
+from pathlib import Path
+from typing import Annotated, Any, Final, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
+
+#: Read when no `--config` is given and it exists in the current folder.
+DEFAULT_FILE: Final = Path("pitchwatch.toml")
+SHIPPED_FILE: Final = Path(__file__).parent / "default.toml"
+
+Sensitivity = Literal["low", "normal", "high"]
+Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
+
+
+class SettingsError(Exception):
+    """A setting is wrong. The text is one line: the field, the value, and what is allowed."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class StoreSettings(_Part):
+    """The database."""
+
+    path: Path = Field(Path("pitchwatch.db"), description="SQLite file with alerts, reviews and numbers of shows.")
+    keep_evidence_days: int = Field(90, ge=1, le=3650, description="Quoted lines are deleted after this many days.")
+    busy_seconds: float = Field(5.0, gt=0, le=120, description="How long to wait for a locked database, in seconds.")
+
+
+class ModelSettings(_Part):
+    """The models that read."""
+
+    folder: Path | None = Field(None, description="Folder of the line classifier; unset: the one that ships.")
+    threads: int = Field(2, ge=1, le=64, description="Processor threads for the classifier.")
+
+
+class PolicySettings(_Part):
+    """When a warning is raised. Probabilities between 0 and 1."""
+
+    threshold_low: Probability = Field(0.95, description="Score from which sensitivity `low` alerts.")
+    threshold_normal: Probability = Field(0.80, description="Score from which sensitivity `normal` alerts.")
+    threshold_high: Probability = Field(0.60, description="Score from which sensitivity `high` alerts.")
+    update_seconds: float = Field(
+        15.0, ge=0, description="Least show time between two updates of an alert, in seconds."
+    )
+    alerts_per_hour: int = Field(
+        12, ge=1, le=1000, description="Most new alerts per watch and hour; the rest is held back and counted."
+    )
+    prior_half_life_days: float = Field(
+        90.0, gt=0, description="An earlier decision about an account counts half after this many days."
+    )
+
+
+class LimitSettings(_Part):
+    """Bounds of memory and patience."""
+
+    restart_seconds: float = Field(
+        2.0, gt=0, le=600, description="First wait before a failed room is opened again, in seconds; doubles each time."
+    )
+    restart_most_seconds: float = Field(300.0, gt=0, le=86_400, description="Longest such wait, in seconds.")
+    silence_minutes: float = Field(
+        30.0, gt=0, description="Quiet after which a show without an end of its own is over, in minutes."
+    )
+
+
+class WatchSettings(_Part):
+    """Who wants to be warned about a room."""
+
+    community: str = Field(
+        "local", min_length=1, max_length=64, description="Whose warnings these are; `local` is the command line."
+    )
+    channel: str = Field("console", min_length=1, max_length=64, description="Where warnings go: `console`.")
+    sensitivity: Sensitivity = Field("normal", description="How early to warn: low, normal or high.")
+    dry_run: bool = Field(False, description="Note what would have been sent; send nothing.")
+    consent: bool = Field(
+        False, description="People in the room were told that it is heard; without it no voice is listened to."
+    )
+
+
+class RoomSettings(_Part):
+    """A room that is watched from the start."""
+
+    kind: Literal["replay"] = Field(description="Kind of room: `replay` plays a show script.")
+    address: str = Field(
+        min_length=1, max_length=2048, description="Address within the kind; for `replay` the path of the script."
+    )
+    speed: float | None = Field(
+        None, gt=0, le=100_000, description="Replay only: how many times faster than time; unset: as fast as it can."
+    )
+    watches: list[WatchSettings] = Field(
+        default_factory=lambda: [WatchSettings.model_validate({})], max_length=32, description="Who is warned about it."
+    )
+
+
+class DiscordSettings(_Part):
+    """The Discord account of the bot."""
+
+    token: SecretStr | None = Field(None, description="Bot token; better given as PITCHWATCH_DISCORD__TOKEN.")
+
+
+class Settings(BaseSettings):
+    """All settings."""
+
+    model_config = SettingsConfigDict(env_prefix="PITCHWATCH_", env_nested_delimiter="__", extra="forbid", frozen=True)
+
+    language: Literal["en", "fr"] = Field("en", description="Language of the words on the command line: en or fr.")
+    store: StoreSettings = Field(default_factory=lambda: StoreSettings.model_validate({}), description="The database.")
+    models: ModelSettings = Field(
+        default_factory=lambda: ModelSettings.model_validate({}), description="The models that read."
+    )
+    policy: PolicySettings = Field(
+        default_factory=lambda: PolicySettings.model_validate({}), description="When to warn."
+    )
+    limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}), description="Bounds.")
+    discord: DiscordSettings = Field(
+        default_factory=lambda: DiscordSettings.model_validate({}), description="The bot's Discord account."
+    )
+    rooms: list[RoomSettings] = Field(
+        default_factory=list, max_length=1000, description="Rooms that are watched from the start."
+    )
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,
+        file_secret_settings: PydanticBaseSettingsSource,
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """The environment wins over the file that `load_settings` hands in."""
+        return env_settings, init_settings
+
+
+def load_settings(path: Path | None = None) -> Settings:
+    """Read settings from `path` (or `pitchwatch.toml` here, if there is one) and the environment.
+
+    Raises:
+        SettingsError: the file cannot be read, or a value is not allowed. One line says which and what is.
+    """
+    file = path or (DEFAULT_FILE if DEFAULT_FILE.exists() else None)
+    values: dict[str, Any] = {}
+    if file is not None:
+        try:
+            values = TomlConfigSettingsSource(Settings, file).toml_data if file.is_file() else _missing(file)
+        except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+            raise SettingsError(f"{file}: not valid TOML: {error}") from error
+        except OSError as error:
+            raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    try:
+        return Settings(**values)
+    except ValidationError as error:
+        raise SettingsError(_one_line(error, file)) from error
+    except ValueError as error:  # an environment variable that holds no JSON where a list is needed
+        raise SettingsError(f"environment: {' '.join(str(error).split())}") from error
+
+
+def _missing(file: Path) -> dict[str, Any]:
+    raise SettingsError(f"{file}: there is no such file; name an existing one with --config")
+
+
+def _one_line(error: ValidationError, file: Path | None) -> str:
+    first, *rest = error.errors(include_url=False)
+    place = ".".join(str(part) for part in first["loc"])
+    variable = "PITCHWATCH_" + "__".join(str(part) for part in first["loc"]).upper()
+    origin = "environment" if variable in os.environ or file is None else str(file)
+    more = f" (and {len(rest)} more)" if rest else ""
+    if first["type"] == "extra_forbidden":
+        return f"{origin}: {place}: there is no such setting{_nearest(first['loc'])}{more}"
+    value = "•••" if "token" in place else repr(first["input"])
+    allowed = first["msg"][0].lower() + first["msg"][1:]
+    return f"{origin}: {place} = {value}: {allowed}{more}"
+
+
+def _nearest(location: tuple[int | str, ...]) -> str:
+    names = {name for model in _models() for name in model.model_fields}
+    close = difflib.get_close_matches(str(location[-1]), names, n=1)
+    return f"; did you mean `{close[0]}`?" if close else ""
+
+
+def _models() -> tuple[type[BaseModel], ...]:
+    return (
+        Settings,
+        StoreSettings,
+        ModelSettings,
+        PolicySettings,
+        LimitSettings,
+        WatchSettings,
+        RoomSettings,
+        DiscordSettings,
+    )
