@@ -1,0 +1,122 @@
+"""`claims`: titles people give themselves, and promises of followers or income with numbers.
+
+An observation for the card: it notes what was claimed, beside a known figure where there is one, and adds no weight.
+"""
+
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from typing import Final
+
+from detectors.normalise import normalise
+from detectors.records import Account, Event, Finding, Line, Message, Quote, Reading, Unavailable
+from detectors.show import Show
+
+_FIRST_PERSON: Final = r"(?:i|i'm|i am|we|me|my|we're|je|j'|moi|on|nous|mon|ma)"
+_TITLE: Final = re.compile(
+    r"(?:\b(?:i'?m|i am|they call me|people call me|known as|call me|je suis|on m'appelle|on me surnomme|c'est moi)\s"
+    r"(?:\w+\s){0,3}?)"
+    r"((?:the |a |le |la |l'|un |une )?(?:\w+[ -]){0,3}?"
+    r"(?:guru|gourou|ninja|king|queen|roi|reine|number one|numéro un|n° ?1|expert[e]?|rock ?star|wizard|godfather|pape)"
+    r"(?:\s(?:of|in|du|de la|des|de|en)\s(?:\w+\s?){1,2})?)",
+    re.IGNORECASE,
+)
+_NUMBER: Final = r"(\d{1,3}(?:[ .,]\d{3})+|\d+(?:[.,]\d+)?)\s?(k|m|thousand|million|mille|millions)?\b"
+_FOLLOWERS: Final = re.compile(
+    _NUMBER + r"\s+(?:\w+\s){0,2}?(followers|subscribers|fans|abonnés|abonnées)", re.IGNORECASE
+)
+_MONEY: Final = re.compile(
+    r"(?:[$€£]\s?" + _NUMBER + r"|" + _NUMBER + r"\s?(?:[$€£]|dollars|euros|pounds|balles|piasses|bucks))",
+    re.IGNORECASE,
+)
+_PERIOD: Final = re.compile(
+    r"\b(?:a|per|every|in|par|en|chaque|un|une|le)\s(?:\w+\s)?(?:day|week|month|year|jours?|semaines?|mois|ans?|année)s?\b"
+    r"|\b(?:days|weeks|months|jours|semaines)\b",
+    re.IGNORECASE,
+)
+_EARN: Final = re.compile(
+    r"\b(?:mak(?:e|es|ing)|made|earn\w*|income|revenue|profit|closed"
+    r"|gagn\w*|revenus?|chiffre d'affaires|encaiss\w*|génér\w*)\b",
+    re.IGNORECASE,
+)
+_MULTIPLIERS: Final = {"k": 1e3, "thousand": 1e3, "mille": 1e3, "m": 1e6, "million": 1e6, "millions": 1e6}
+_MINE: Final = re.compile(_FIRST_PERSON + r"(?=[\s'])", re.IGNORECASE)
+
+
+@dataclass(frozen=True)
+class ClaimsParameters:
+    """What `claims` is fitted by."""
+
+    least_followers: int = 500  #: smaller audiences are small talk
+    least_money: int = 200  #: smaller sums are prices
+    most_per_person: int = 20  #: claims noted for one account in one show
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One claim in a text: its sort (title, followers, income), its words, and its number if it has one."""
+
+    sort: str
+    words: str
+    number: int | None = None
+
+
+@dataclass
+class Claims:
+    """Notes each new claim of a person once per show."""
+
+    parameters: ClaimsParameters = field(default_factory=ClaimsParameters)
+    name: str = "claims"
+    _seen: dict[Account, set[tuple[str, str]]] = field(default_factory=dict)
+
+    def observe(self, show: Show, event: Event, reading: Reading | Unavailable | None) -> Finding | None:
+        """Return the first claim in the line that its speaker has not made before, if it is their own."""
+        if not isinstance(event, Line) or event.weight == 0.0 or not show.is_presenter(event.person.account):
+            return None
+        if isinstance(reading, Reading) and reading.act in ("caution", "sponsor"):
+            return None
+        seen = self._seen.setdefault(event.person.account, set())
+        for claim in find_claims(event.text, self.parameters):
+            key = (claim.sort, str(claim.number or claim.words))
+            if key in seen or len(seen) >= self.parameters.most_per_person:
+                continue
+            seen.add(key)
+            return self._finding(show, event, claim)
+        return None
+
+    def _finding(self, show: Show, line: Line, claim: Claim) -> Finding:
+        params: dict[str, str | int | float] = {"words": claim.words}
+        fact = show.facts.get(line.person.account)
+        key = f"claim.{claim.sort}"
+        if claim.number is not None:
+            params["number"] = claim.number
+            if claim.sort == "followers" and fact is not None:
+                key = "claim.followers_beside_record"
+                params |= {"known": fact.followers, "source": fact.source, "as_of": fact.as_of}
+        quote = Quote(line.id, line.at, line.until, line.person, line.kind, line.text, 0.0)
+        return Finding(self.name, line.person, line.until, 1.0, Message(key, params), (quote,))
+
+
+def find_claims(text: str, parameters: ClaimsParameters | None = None) -> Iterator[Claim]:
+    """Yield the claims in `text`: titles first, then follower counts, then income."""
+    limits = parameters or ClaimsParameters()
+    plain = normalise(text)
+    for found in _TITLE.finditer(plain):
+        yield Claim("title", found[1].strip())
+    for found in _FOLLOWERS.finditer(plain):
+        number = _value(found[1], found[2])
+        if number >= limits.least_followers:
+            yield Claim("followers", found[0].strip(), number)
+    if _EARN.search(plain) and (_PERIOD.search(plain) or _MINE.search(plain)):
+        for found in _MONEY.finditer(plain):
+            number = _value(found[1] or found[3], found[2] or found[4])
+            if number >= limits.least_money:
+                yield Claim("income", found[0].strip(), number)
+
+
+def _value(digits: str, unit: str | None) -> int:
+    if re.fullmatch(r"\d{1,3}(?:[ .,]\d{3})+", digits):
+        value = float(re.sub(r"[ .,]", "", digits))
+    else:
+        value = float(digits.replace(",", "."))
+    return int(value * _MULTIPLIERS.get((unit or "").lower(), 1.0))

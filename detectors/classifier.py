@@ -1,0 +1,132 @@
+"""`classifier`: reads lines with the shipped transformer and says what each does, offers and hints at.
+
+The model folder holds config.json (labels, calibration), tokenizer.json, model.onnx (8-bit), gate.npz, and
+manifest.json with the sha256 of each.
+"""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import onnxruntime
+from numpy.typing import NDArray
+from tokenizers import Tokenizer
+
+from detectors.encoding import PAD_ID, EncodedLine, encode
+from detectors.gate import Gate, passed_reading
+from detectors.language import detect_language
+from detectors.records import Kind, Reading
+from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
+
+SHIPPED_MODEL: Final = Path(__file__).parent / "model"
+#: Lines that go through the network together.
+BATCH: Final = 16
+
+
+class ModelError(Exception):
+    """The model folder cannot be used; the text says which file and what to do."""
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A line to read. `gated` lets the gate pass it by; `lang` is a hint."""
+
+    text: str
+    kind: Kind
+    context: tuple[str, ...] = ()
+    lang: str | None = None
+    gated: bool = False
+
+
+class Classifier:
+    """The loaded model. `read` may be called from one thread at a time."""
+
+    def __init__(self, folder: Path = SHIPPED_MODEL, threads: int = 2) -> None:
+        """Load and check the model. Raises ModelError when a file is missing, damaged or does not fit."""
+        check_files(folder)
+        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+        labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
+        if labels != LABELS:
+            raise ModelError(f"{folder / 'config.json'}: labels are not those of this version; use its own model")
+        calibration = config.get("calibration", {})
+        self._temperature: dict[str, float] = calibration.get("temperature", {})
+        self._pitch_shift: dict[str, float] = calibration.get("pitch_shift", {})
+        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        self._gate = Gate.load(folder / "gate.npz") if (folder / "gate.npz").exists() else None
+        options = onnxruntime.SessionOptions()
+        options.intra_op_num_threads = threads
+        options.inter_op_num_threads = 1
+        options.log_severity_level = 3
+        try:
+            self._session: Any = onnxruntime.InferenceSession(
+                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
+            )
+        except Exception as error:  # onnxruntime raises its own unrelated types
+            raise ModelError(f"{folder / 'model.onnx'}: {error}") from error
+
+    def read(self, requests: Sequence[Request]) -> list[Reading]:
+        """Return one reading per request, in order."""
+        langs = [detect_language(request.text, request.lang) for request in requests]
+        readings: list[Reading | None] = [
+            passed_reading(lang) if self._passes_by(request) else None
+            for request, lang in zip(requests, langs, strict=True)
+        ]
+        asked = [i for i, reading in enumerate(readings) if reading is None]
+        encoded = {i: encode(self._tokenizer, requests[i].text, requests[i].kind, requests[i].context) for i in asked}
+        asked.sort(key=lambda i: (len(encoded[i].ids), i))  # little padding
+        for start in range(0, len(asked), BATCH):
+            part = asked[start : start + BATCH]
+            for index, row in zip(part, self._logits([encoded[i] for i in part]), strict=True):
+                readings[index] = self._reading(row, requests[index].kind, langs[index])
+        return [reading for reading in readings if reading is not None]
+
+    def _passes_by(self, request: Request) -> bool:
+        return request.gated and self._gate is not None and self._gate.passes_by(request.text)
+
+    def _logits(self, lines: Sequence[EncodedLine]) -> NDArray[np.float32]:
+        width = max(len(line.ids) for line in lines)
+        ids = np.full((len(lines), width), PAD_ID, dtype=np.int64)
+        types = np.zeros((len(lines), width), dtype=np.int64)
+        for row, line in enumerate(lines):
+            ids[row, : len(line.ids)] = line.ids
+            types[row, : len(line.types)] = line.types
+        feed = {"input_ids": ids, "attention_mask": (ids != PAD_ID).astype(np.int64), "token_type_ids": types}
+        logits: NDArray[np.float32] = self._session.run(["logits"], feed)[0]
+        return logits
+
+    def _reading(self, logits: NDArray[np.float32], kind: Kind, lang: str) -> Reading:
+        group = f"{lang}/{kind}"
+        scaled = logits.astype(np.float64) / self._temperature.get(group, 1.0)
+        scaled[ACTS.index("pitch")] += self._pitch_shift.get(group, 0.0)
+        acts = np.exp(scaled[: len(ACTS)] - scaled[: len(ACTS)].max())
+        acts /= acts.sum()
+        flags = 1.0 / (1.0 + np.exp(-logits[len(ACTS) :].astype(np.float64)))
+        return Reading(
+            dict(zip(ACTS, acts.tolist(), strict=True)),
+            dict(zip(OFFERS, flags[: len(OFFERS)].tolist(), strict=True)),
+            dict(zip(CUES, flags[len(OFFERS) :].tolist(), strict=True)),
+            lang,
+        )
+
+
+def check_files(folder: Path) -> None:
+    """Compare every file of the model folder with its manifest. Raises ModelError on the first that differs."""
+    manifest = folder / "manifest.json"
+    try:
+        sums = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
+    except (OSError, ValueError, KeyError) as error:
+        raise ModelError(f"{manifest}: cannot be read ({error}); install Pitchwatch again") from error
+    for name, expected in sums.items():
+        path = folder / name
+        try:
+            actual = hashlib.sha256(path.read_bytes()).hexdigest()
+        except OSError as error:
+            raise ModelError(f"{path}: cannot be read ({error.strerror}); install Pitchwatch again") from error
+        if actual != expected:
+            raise ModelError(
+                f"{path}: is damaged (its sha256 is not the one in the manifest); install Pitchwatch again"
+            )

@@ -1,0 +1,69 @@
+"""The panel: all detectors of one show, in the order in which they are asked. To add one, add one line here."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from detectors.arc import Arc
+from detectors.claims import Claims
+from detectors.records import EpisodeState, Event, Finding, PhaseSpan, Reading, Unavailable
+from detectors.show import Show
+from detectors.viewer_advert import ViewerAdvert
+
+
+class Detector(Protocol):
+    """What every detector but `arc` is: pure, remembers at most what is bounded, opens no alert."""
+
+    @property
+    def name(self) -> str:
+        """What findings are signed with."""
+        ...
+
+    def observe(self, show: Show, event: Event, reading: Reading | Unavailable | None) -> Finding | None:
+        """Look at one event with its reading (None for events that are not read)."""
+        ...
+
+
+#: The registry: what is asked before `arc`, so that its weights count for the same line.
+DETECTORS: Final[tuple[Callable[[], Detector], ...]] = (
+    Claims,
+    ViewerAdvert,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Observed:
+    """What the panel saw in one event."""
+
+    findings: tuple[Finding, ...]
+    episode: EpisodeState | None
+
+
+class Panel:
+    """Runs every detector over one show's events."""
+
+    def __init__(self, arc: Arc | None = None) -> None:
+        self._arc = arc or Arc()
+        self._others = [make() for make in DETECTORS]
+
+    def observe(self, show: Show, event: Event, reading: Reading | Unavailable | None) -> Observed:
+        """Hand one event, already applied to `show`, to every detector."""
+        findings = []
+        for detector in self._others:
+            finding = detector.observe(show, event, reading)
+            if finding is not None:
+                show.note(finding)
+                findings.append(finding)
+        return Observed(tuple(findings), self._arc.observe(show, event, reading))
+
+    def finish(self, show: Show) -> tuple[list[EpisodeState], list[PhaseSpan]]:
+        """End all episodes; return their last states and the show's timeline."""
+        return self._arc.finish(show.at), self._arc.phases()
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return the numbers from which `restore` goes on. Observations start anew; the store holds the old ones."""
+        return {"arc": self._arc.snapshot()}
+
+    def restore(self, numbers: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._arc.restore(numbers["arc"])
