@@ -1,0 +1,74 @@
+"""Turn a trained checkpoint into what ships: `python -m detectors.training.export CHECKPOINT --out detectors/model`.
+
+Writes config.json (with labels), tokenizer.json, model.onnx (8-bit weights) and manifest.json (sha256 of each).
+"""
+
+import argparse
+import hashlib
+import json
+import shutil
+import tempfile
+from pathlib import Path
+
+import torch
+from onnxruntime.quantization import QuantType, quantize_dynamic
+from torch import nn
+
+from detectors.training.model import PitchModel
+
+FILES = ("config.json", "tokenizer.json", "model.onnx", "gate.npz")
+
+
+class _Logits(nn.Module):
+    def __init__(self, model: PitchModel) -> None:
+        super().__init__()
+        self.model = model
+
+    def forward(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> torch.Tensor:
+        return self.model(input_ids, attention_mask, token_type_ids).logits
+
+
+def export(checkpoint: Path, out: Path) -> None:
+    """Write the 8-bit ONNX model and its companions from the PyTorch `checkpoint` into `out`."""
+    model = PitchModel.from_pretrained(checkpoint, attn_implementation="eager").eval()
+    out.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory() as folder:
+        full = Path(folder) / "full.onnx"
+        sample = torch.ones((2, 8), dtype=torch.long)
+        names = ["input_ids", "attention_mask", "token_type_ids"]
+        axes = {name: {0: "lines", 1: "tokens"} for name in names} | {"logits": {0: "lines"}}
+        torch.onnx.export(
+            _Logits(model),
+            (sample, sample, sample),
+            str(full),
+            input_names=names,
+            output_names=["logits"],
+            dynamic_axes=axes,
+            opset_version=17,
+            dynamo=False,
+        )
+        quantize_dynamic(full, out / "model.onnx", per_channel=True, weight_type=QuantType.QInt8)
+    for name in ("config.json", "tokenizer.json"):
+        shutil.copyfile(checkpoint / name, out / name)
+
+
+def write_manifest(out: Path) -> None:
+    """Note the sha256 of every file that the running bot loads, so that a damaged one is noticed at start."""
+    sums = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES if (out / name).exists()}
+    (out / "manifest.json").write_text(json.dumps({"sha256": sums}, indent=1) + "\n", encoding="utf-8")
+
+
+def main() -> None:
+    """Export the checkpoint named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("checkpoint", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    export(given.checkpoint, given.out)
+    write_manifest(given.out)
+
+
+if __name__ == "__main__":
+    main()

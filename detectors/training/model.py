@@ -1,0 +1,50 @@
+"""The network: a BERT encoder, the mean over the tokens of the line itself, one linear layer to all labels."""
+
+from typing import Any
+
+import torch
+from torch import nn
+from transformers import BertConfig, BertModel, BertPreTrainedModel
+from transformers.modeling_outputs import SequenceClassifierOutput
+
+from detectors.taxonomy import ACTS, LABELS
+
+
+class PitchModel(BertPreTrainedModel):
+    """A multi-label line classifier over `LABELS`; `from_pretrained` reads the folder that `export` writes."""
+
+    config_class = BertConfig
+
+    def __init__(self, config: BertConfig) -> None:
+        super().__init__(config)
+        self.bert = BertModel(config, add_pooling_layer=False)
+        self.dropout = nn.Dropout(0.1)
+        self.classifier = nn.Linear(config.hidden_size, len(LABELS))
+        self.post_init()
+
+    def forward(
+        self,
+        input_ids: torch.Tensor,
+        attention_mask: torch.Tensor,
+        token_type_ids: torch.Tensor,
+        **_: Any,
+    ) -> SequenceClassifierOutput:
+        """Return logits of shape (lines, labels) for ids, mask and types of shape (lines, tokens)."""
+        hidden = self.bert(
+            input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
+        ).last_hidden_state
+        own = (token_type_ids * attention_mask).unsqueeze(-1).to(hidden.dtype)
+        mean = (hidden * own).sum(1) / own.sum(1)
+        return SequenceClassifierOutput(logits=self.classifier(self.dropout(mean)))
+
+
+def loss(logits: torch.Tensor, acts: torch.Tensor, flags: torch.Tensor, flag_weight: float = 0.5) -> torch.Tensor:
+    """Cross entropy over the acts plus binary cross entropy over offers and cues.
+
+    Shapes: logits (lines, labels), acts (lines,) of indices, flags (lines, offers + cues) of 0 and 1.
+    """
+    count = len(ACTS)
+    act_loss = nn.functional.cross_entropy(logits[:, :count], acts)
+    # Summed over labels: most are 0, and a mean over them would leave nothing to learn from.
+    flag_loss = nn.functional.binary_cross_entropy_with_logits(logits[:, count:], flags, reduction="none")
+    return act_loss + flag_weight * flag_loss.sum(1).mean()
