@@ -1,0 +1,1 @@
+"""The bot: rooms, watcher, policy, store, sinks, and the command line."""

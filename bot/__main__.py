@@ -1,0 +1,181 @@
+"""The command line: `pitchwatch COMMAND`. Results go to standard output, progress and logs to standard error."""
+
+import argparse
+import asyncio
+import logging
+import os
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NoReturn
+
+from config.settings import Settings, SettingsError, load_settings
+
+if TYPE_CHECKING:
+    from bot.faces import Face
+    from detectors.classifier import Classifier
+
+#: Exit codes: it ran and something failed; wrong use or configuration.
+FAILED = 1
+WRONG_USE = 2
+
+
+class _Parser(argparse.ArgumentParser):
+    """Reports wrong use in one line."""
+
+    def error(self, message: str) -> NoReturn:
+        self.exit(WRONG_USE, f"{self.prog}: {message} (see {self.prog} --help)\n")
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code."""
+    given = _parser().parse_args(arguments)
+    logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
+    try:
+        settings = load_settings(given.config)
+        return int(given.run(given, settings))
+    except SettingsError as error:
+        return _fail(str(error), WRONG_USE)
+    except KeyboardInterrupt:
+        return 130
+    except BrokenPipeError:
+        # Whoever read our output has gone; nothing more can be said to them, not even at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = _Parser(prog="pitchwatch", description="Notices when teaching turns into selling, and shows the quotes.")
+    commands = parser.add_subparsers(dest="command", required=True, metavar="COMMAND")
+
+    def add(name: str, run: Any, text: str, stored: bool = False) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.add_argument(
+            "--config", type=Path, metavar="F", help="settings file (default: pitchwatch.toml, if there)"
+        )
+        command.add_argument("--json", action="store_true", help="JSON Lines instead of words for people")
+        if stored:
+            command.add_argument("--db", type=Path, metavar="F", help="database file (default: from the settings)")
+        command.set_defaults(run=run)
+        return command
+
+    add("run", _run, "Run the service: watch the configured rooms, store, warn.", stored=True)
+    replay = add("replay", _replay, "Play show scripts and print the warnings.", stored=True)
+    replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="show script (JSON Lines)")
+    replay.add_argument(
+        "--speed", type=_speed, metavar="N", help="N times faster than life (default: as fast as it can)"
+    )
+    add("classify", _classify, "Read JSON Lines from standard input and say what each line does.")
+    check = add("check", _check, "Show the report card of an account.", stored=True)
+    check.add_argument("handle", metavar="HANDLE", help="@name, platform:name or a full account id")
+    digest = add("digest", _digest, "Show the ranking of repeat offers.", stored=True)
+    digest.add_argument("--since", default="7d", metavar="T", help="how far back: 12h, 7d, 4w (default: 7d)")
+    digest.add_argument("--png", type=Path, metavar="F", help="write a picture of the ranking")
+    digest.add_argument("--csv", type=Path, metavar="F", help="write the ranking as a table")
+    add("doctor", _doctor, "Check settings, models and database, and say what to do.", stored=True)
+    add("bench", _bench, "Measure the speed of reading on this machine.")
+    return parser
+
+
+def _speed(text: str) -> float:
+    value = float(text)
+    if not 0 < value <= 100_000:
+        raise argparse.ArgumentTypeError("must be above 0 and at most 100000")
+    return value
+
+
+def _fail(message: str, code: int) -> int:
+    print(f"pitchwatch: {message}", file=sys.stderr)
+    return code
+
+
+def _face(given: argparse.Namespace, settings: Settings, live: bool) -> "Face":
+    from rich.console import Console
+
+    from bot.faces import JsonFace, PeopleFace
+
+    if given.json:
+        return JsonFace(sys.stdout, settings.language)
+    console = Console(highlight=False, emoji=False, markup=False)
+    return PeopleFace(console, settings.language, live and console.is_terminal)
+
+
+def _reader(settings: Settings) -> "Classifier":
+    from detectors.classifier import SHIPPED_MODEL, Classifier
+
+    return Classifier(settings.models.folder or SHIPPED_MODEL, settings.models.threads)
+
+
+def _run(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.app import serve
+    from bot.store import StoreError
+    from detectors.classifier import ModelError
+
+    if not settings.rooms:
+        return _fail("no room is configured: add [[rooms]] to the settings file (see `pitchwatch doctor`)", WRONG_USE)
+    if given.db:
+        settings = settings.model_copy(update={"store": settings.store.model_copy(update={"path": given.db})})
+    try:
+        return asyncio.run(serve(settings, _reader(settings), _face(given, settings, live=True)))
+    except (ModelError, StoreError) as error:
+        return _fail(str(error), FAILED)
+
+
+def _replay(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.app import replay
+    from bot.rooms import RoomError
+    from bot.rooms.replay import check_header
+    from bot.store import StoreError
+    from detectors.classifier import ModelError
+
+    try:
+        for file in given.files:
+            check_header(file)
+        face = _face(given, settings, live=True)
+        return asyncio.run(replay(settings, _reader(settings), face, given.files, given.db, given.speed))
+    except RoomError as error:
+        return _fail(str(error), WRONG_USE)
+    except (ModelError, StoreError) as error:
+        return _fail(str(error), FAILED)
+
+
+def _classify(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.commands.classify import classify
+    from detectors.classifier import ModelError
+
+    try:
+        return classify(_reader(settings), sys.stdin.buffer, sys.stdout, given.json)
+    except ModelError as error:
+        return _fail(str(error), FAILED)
+
+
+def _check(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.commands.reports import check
+
+    return check(given.db or settings.store.path, given.handle, given.json, settings)
+
+
+def _digest(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.commands.reports import digest
+
+    return digest(given.db or settings.store.path, given.since, given.json, given.png, given.csv, settings)
+
+
+def _doctor(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.commands.doctor import doctor
+
+    return doctor(settings, given.db or settings.store.path, given.json)
+
+
+def _bench(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.commands.bench import bench
+    from detectors.classifier import ModelError
+
+    try:
+        return bench(_reader(settings), given.json)
+    except ModelError as error:
+        return _fail(str(error), FAILED)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,223 @@
+"""The app: puts the parts together. The only file that knows them all; nothing imports it but the command line."""
+
+import asyncio
+import logging
+import random
+import signal
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+from bot.faces import Face
+from bot.outbox import Outbox
+from bot.policy import Watch
+from bot.reading import LineReader, ModelStage
+from bot.rooms import RoomError
+from bot.rooms.registry import open_room
+from bot.store import MEMORY, Store, StoreError
+from bot.watch import ShowSummary, Watcher
+from config.settings import RoomSettings, Settings
+from detectors.records import RoomKey
+
+log = logging.getLogger(__name__)
+
+#: A room that has run this long without failing is taken to be well again, in seconds.
+WELL_AFTER: Final = 60.0
+EXPIRE_EVERY: Final = 3_600.0
+
+
+class _Collector:
+    """Keeps the summaries of ended shows until their warnings are out, and who was warned about."""
+
+    def __init__(self) -> None:
+        self.ended_shows: list[ShowSummary] = []
+
+    def opened(self, show: object) -> None:
+        """Nothing to keep yet."""
+
+    def read(self, *_: object) -> None:
+        """Nothing to keep."""
+
+    def ended(self, summary: ShowSummary) -> None:
+        """Keep the summary."""
+        self.ended_shows.append(summary)
+
+
+async def replay(
+    settings: Settings,
+    reader: LineReader,
+    face: Face,
+    files: Sequence[Path],
+    database: Path | None,
+    speed: float | None,
+) -> int:
+    """Play show scripts one after the other; return the exit code.
+
+    Without `database` each show gets a store of its own in memory, so that no show learns from another. Warnings
+    go out after each batch, so that the same input gives the same output.
+    """
+    stage = ModelStage(reader)
+    summaries: list[ShowSummary] = []
+    alerted: list[str] = []
+    try:
+        with face:
+            for file in files:
+                store = Store(database or MEMORY, settings.store.busy_seconds)
+                await store.open()
+                try:
+                    summaries += await _play(settings, face, stage, store, file, speed)
+                    alerted += await _alerted(store)
+                finally:
+                    await store.close()
+    finally:
+        stage.close()
+    face.finished(summaries, str(database) if database else None, alerted)
+    return 1 if any(summary.unread for summary in summaries) else 0
+
+
+async def _play(
+    settings: Settings, face: Face, stage: ModelStage, store: Store, file: Path, speed: float | None
+) -> list[ShowSummary]:
+    room = open_room(RoomSettings(kind="replay", address=str(file), speed=speed))
+    watch = Watch("local", room.key, consent=True)
+    await store.register([watch], source="replay")
+    outbox = Outbox(store, face.sinks)
+    collector = _Collector()
+    watcher = Watcher(room, [watch], stage, store, settings.policy, (*face.observers, collector), outbox.drain)
+    await watcher.run()
+    for summary in collector.ended_shows:
+        face.show_ended(summary)
+    return collector.ended_shows
+
+
+async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
+    """Run the service until every room is over or a signal says stop; return the exit code."""
+    store = Store(settings.store.path, settings.store.busy_seconds)
+    await store.open()
+    stage = ModelStage(reader)
+    service = _Service(settings, face, stage, store)
+    try:
+        with face:
+            await service.run()
+        await service.last_words()
+    except* StoreError as group:
+        raise group.exceptions[0] from None
+    finally:
+        stage.close()
+        await store.close()
+    return service.exit_code
+
+
+class _Service:
+    """All configured rooms, each supervised, and one outbox."""
+
+    def __init__(self, settings: Settings, face: Face, stage: ModelStage, store: Store) -> None:
+        self._settings = settings
+        self._face = face
+        self._stage = stage
+        self._store = store
+        self._outbox = Outbox(store, face.sinks)
+        self._summaries: list[ShowSummary] = []
+        self._stopped = False
+        self.exit_code = 0
+
+    async def run(self) -> None:
+        """Run until all rooms are over or a signal comes."""
+        rooms = [(open_room(room), _watches(room)) for room in self._settings.rooms]
+        await self._store.register([watch for _, watches in rooms for watch in watches])
+        watchers: list[tuple[Watcher, _Collector]] = []
+        for room, watches in rooms:
+            collector = _Collector()
+            observers = (*self._face.observers, collector)
+            watchers.append(
+                (Watcher(room, watches, self._stage, self._store, self._settings.policy, observers), collector)
+            )
+        stop = asyncio.Event()
+        with _stopped_by_signals(stop):
+            async with asyncio.TaskGroup() as group:
+                background = [group.create_task(self._outbox.run()), group.create_task(self._expire())]
+                listening = [group.create_task(self._supervise(watcher, collector)) for watcher, collector in watchers]
+                stopping = asyncio.create_task(stop.wait())
+                everything = asyncio.gather(*listening)
+                await asyncio.wait((stopping, everything), return_when=asyncio.FIRST_COMPLETED)
+                self._stopped = stop.is_set()
+                for task in (*background, *listening, stopping):
+                    task.cancel()
+                await asyncio.gather(everything, return_exceptions=True)
+        for watcher, _ in watchers:
+            await watcher.save()
+        await self._outbox.drain()
+
+    async def last_words(self) -> None:
+        """Say what to do next, unless somebody stopped the service."""
+        if not self._stopped:
+            database = str(self._settings.store.path)
+            self._face.finished(self._summaries, database, await _alerted(self._store))
+        if any(summary.unread for summary in self._summaries):
+            self.exit_code = 1
+
+    async def _supervise(self, watcher: Watcher, collector: _Collector) -> None:
+        """Run a room to its end; open it again, later and later, when it fails."""
+        limits = self._settings.limits
+        wait = limits.restart_seconds
+        clock = asyncio.get_running_loop().time
+        while True:
+            began = clock()
+            try:
+                await watcher.run()
+                break
+            except RoomError as error:
+                log.error("%s", error)
+                self.exit_code = 1
+                return
+            except Exception as error:
+                if not isinstance(error, StoreError):
+                    log.exception("room %s failed", watcher.room.key)
+                wait = limits.restart_seconds if clock() - began > WELL_AFTER else wait
+                log.warning("%s: %s; opened again in %.0f s", watcher.room.key, error, wait)
+                await asyncio.sleep(wait * random.uniform(0.8, 1.2))
+                wait = min(2 * wait, limits.restart_most_seconds)
+        await self._outbox.drain()
+        for summary in collector.ended_shows:
+            self._face.show_ended(summary)
+        self._summaries += collector.ended_shows
+
+    async def _expire(self) -> None:
+        while True:
+            gone = await self._store.expire_evidence(self._settings.store.keep_evidence_days)
+            if gone:
+                log.info("%d old quotes deleted", gone)
+            await asyncio.sleep(EXPIRE_EVERY)
+
+
+def _watches(room: RoomSettings) -> list[Watch]:
+    key = RoomKey(room.kind, room.address)
+    return [Watch(w.community, key, w.channel, w.sensitivity, w.dry_run, w.consent) for w in room.watches]
+
+
+async def _alerted(store: Store) -> list[str]:
+    return await store.run(
+        lambda database: [
+            row["name"] for row in database.query("SELECT DISTINCT name FROM alerts ORDER BY score DESC, name")
+        ]
+    )
+
+
+@contextmanager
+def _stopped_by_signals(stop: asyncio.Event) -> Iterator[None]:
+    """Set `stop` when the process is asked to end; the second time, let it end at once."""
+    loop = asyncio.get_running_loop()
+
+    def ask(number: signal.Signals) -> None:
+        log.info("%s: stopping", number.name)
+        stop.set()
+        loop.remove_signal_handler(number)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        loop.add_signal_handler(number, ask, number)
+    try:
+        yield
+    finally:
+        for number in (signal.SIGINT, signal.SIGTERM):
+            loop.remove_signal_handler(number)

@@ -1,0 +1,139 @@
+"""`pitchwatch bench`: how fast this machine reads lines, as ratios within one run."""
+
+import resource
+import statistics
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final
+
+from rich.console import Console
+from rich.progress import track
+from rich.table import Table
+
+from bot.sinks.console import write_line
+from detectors.classifier import Classifier, Request
+
+#: Lines per run, and runs of which the median counts.
+LINES: Final = 128
+RUNS: Final = 5
+_SPEECH: Final = (
+    "so what I usually tell people is film the hands first because nobody scrolls past a pair of hands doing something",
+    "et du coup la pâte elle va lever toute la nuit au frigo, vous la sortez le matin et vous n'y touchez pas",
+    "if that sounds like something you want there is a page for it and some of you have written to me about it already",
+    "on a regardé les chiffres de mars avec Julie et franchement la moitié des gens partent avant la troisième seconde",
+)
+_CHAT: Final = (
+    "lol same",
+    "what mic is that?",
+    "trop bien merci 😂",
+    "which lens do you use for the close ups",
+    "bonsoir de Namur",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Figure:
+    """One measurement, beside what it is compared with."""
+
+    name: str
+    value: float
+    unit: str
+    beside: tuple[str, float] | None = None
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the figure in its stable format; `ratio` is value over beside."""
+        line: dict[str, Any] = {
+            "name": self.name,
+            "value": round(self.value, 2),
+            "unit": self.unit,
+            "beside": None,
+            "ratio": None,
+        }
+        if self.beside is not None:
+            name, value = self.beside
+            line |= {"beside": {"name": name, "value": round(value, 2)}, "ratio": round(self.value / value, 3)}
+        return line
+
+
+def bench(classifier: Classifier, as_json: bool) -> int:
+    """Measure and print."""
+    figures = measure(classifier, quiet=as_json)
+    if as_json:
+        for figure in figures:
+            write_line(sys.stdout, figure.as_json())
+        return 0
+    table = Table(box=None, header_style="bold")
+    for column in ("what", "value", "unit", "beside", "ratio"):
+        table.add_column(column, justify="right" if column in ("value", "ratio") else "left")
+    for figure in figures:
+        line = figure.as_json()
+        beside = f"{line['beside']['name']} {line['beside']['value']:g}" if line["beside"] else ""
+        table.add_row(figure.name, f"{figure.value:.1f}", figure.unit, beside, f"{line['ratio'] or '':}")
+    Console(highlight=False).print(table)
+    return 0
+
+
+def measure(classifier: Classifier, quiet: bool = True) -> list[Figure]:
+    """Return the speeds of reading speech one by one and in batches, of gated chat, and the memory held."""
+    speech = [Request(_SPEECH[i % len(_SPEECH)], "speech", (_SPEECH[(i + 1) % len(_SPEECH)],)) for i in range(LINES)]
+    alone = [Request(request.text, "speech") for request in speech]
+    chat = [Request(f"{_CHAT[i % len(_CHAT)]} {i}", "chat", gated=True) for i in range(LINES)]
+    ungated = [Request(request.text, "chat") for request in chat]
+    cases: dict[str, Callable[[], object]] = {
+        "batch": lambda: classifier.read(speech),
+        "single": lambda: [classifier.read([request]) for request in speech],
+        "alone": lambda: classifier.read(alone),
+        "chat": lambda: classifier.read(chat),
+        "ungated": lambda: classifier.read(ungated),
+    }
+    # All cases take turns within one run: the machine's moods then fall on each of them alike.
+    spent: dict[str, list[float]] = {name: [] for name in cases}
+    for _ in track(range(RUNS), description="measuring", console=Console(stderr=True), transient=True, disable=quiet):
+        for name, work in cases.items():
+            began = time.perf_counter()
+            work()
+            spent[name].append(time.perf_counter() - began)
+    speed = {name: LINES / statistics.median(times) for name, times in spent.items()}
+    singles = _singles(classifier, speech)
+    return [
+        Figure(
+            "speech lines in batches of 16, with context", speed["batch"], "lines/s", ("one by one", speed["single"])
+        ),
+        Figure(
+            "speech lines in batches of 16, without context",
+            speed["alone"],
+            "lines/s",
+            ("with context", speed["batch"]),
+        ),
+        Figure(
+            "chat lines of the audience, through the gate",
+            speed["chat"],
+            "lines/s",
+            ("without the gate", speed["ungated"]),
+        ),
+        Figure("one line, from asking to reading, p50", 1000 * percentile(singles, 50), "ms"),
+        Figure(
+            "one line, from asking to reading, p99",
+            1000 * percentile(singles, 99),
+            "ms",
+            ("p50", 1000 * percentile(singles, 50)),
+        ),
+        Figure("memory held at most", resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, "MiB"),
+    ]
+
+
+def _singles(classifier: Classifier, requests: Sequence[Request]) -> list[float]:
+    times = []
+    for request in requests:
+        began = time.perf_counter()
+        classifier.read([request])
+        times.append(time.perf_counter() - began)
+    return times
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """Return the nearest-rank percentile of `values`."""
+    ordered = sorted(values)
+    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]

@@ -1,0 +1,100 @@
+"""`pitchwatch doctor`: is everything in order, and if not, what to do."""
+
+import sqlite3
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from rich.console import Console
+from rich.text import Text
+
+from bot.migrations import newest
+from bot.rooms import RoomError
+from bot.rooms.replay import check_header
+from bot.sinks.console import write_line
+from bot.store import StoreError, open_database
+from config.settings import Settings
+from config.wording import say
+from detectors.classifier import SHIPPED_MODEL, Classifier, ModelError, Request
+
+
+@dataclass(frozen=True, slots=True)
+class Diagnosis:
+    """One thing looked at: whether it is in order, and what to say about it."""
+
+    check: str
+    ok: bool
+    say: str
+
+
+def doctor(settings: Settings, database: Path, as_json: bool) -> int:
+    """Print every diagnosis; exit code 1 if something is not in order."""
+    console = Console(highlight=False, markup=False, emoji=False)
+    healthy = True
+    for found in examine(settings, database):
+        healthy = healthy and found.ok
+        if as_json:
+            write_line(sys.stdout, {"check": found.check, "ok": found.ok, "say": found.say})
+        else:
+            mark = Text("ok  ", "green") if found.ok else Text("!!  ", "bold red")
+            console.print(Text.assemble(mark, (f"{found.check:10}", "bold"), found.say))
+    return 0 if healthy else 1
+
+
+def examine(settings: Settings, database: Path) -> Iterator[Diagnosis]:
+    """Yield what was found, one thing after the other."""
+    language = settings.language
+    yield Diagnosis("settings", True, say(language, "doctor.settings_ok"))
+    yield _model(settings)
+    yield _database(database, settings)
+    yield from _rooms(settings)
+    yield Diagnosis("ports", True, say(language, "doctor.ports_ok"))
+    later = settings.discord.token is not None
+    yield Diagnosis("discord", True, say(language, "doctor.discord_later" if later else "doctor.discord_off"))
+
+
+def _model(settings: Settings) -> Diagnosis:
+    began = time.monotonic()
+    try:
+        classifier = Classifier(settings.models.folder or SHIPPED_MODEL, settings.models.threads)
+        seconds = time.monotonic() - began
+        classifier.read(
+            [Request("Hello everyone, good evening", "speech"), Request("Bonsoir à toutes et à tous", "speech")]
+        )
+    except ModelError as error:
+        return Diagnosis("models", False, say(settings.language, "doctor.model_bad", why=error))
+    return Diagnosis("models", True, say(settings.language, "doctor.model_ok", seconds=f"{seconds:.1f}"))
+
+
+def _database(path: Path, settings: Settings) -> Diagnosis:
+    existed = path.exists()
+    try:
+        database = open_database(path, settings.store.busy_seconds)
+        with database.atomic():
+            database.execute("CREATE TABLE doctor_was_here (x)")
+            database.execute("DROP TABLE doctor_was_here")
+        database.close()
+    except (StoreError, sqlite3.Error, OSError) as error:
+        return Diagnosis("database", False, say(settings.language, "doctor.database_bad", why=error))
+    finally:
+        if not existed:
+            for suffix in ("", "-wal", "-shm"):
+                Path(f"{path}{suffix}").unlink(missing_ok=True)
+    return Diagnosis("database", True, say(settings.language, "doctor.database_ok", path=path, schema=newest()))
+
+
+def _rooms(settings: Settings) -> Iterator[Diagnosis]:
+    if not settings.rooms:
+        yield Diagnosis("rooms", True, say(settings.language, "doctor.rooms_none"))
+        return
+    broken = False
+    for room in settings.rooms:
+        try:
+            check_header(Path(room.address))
+        except RoomError as error:
+            broken = True
+            yield Diagnosis("rooms", False, say(settings.language, "doctor.room_bad", room=room.kind, why=error))
+    if not broken:
+        yield Diagnosis("rooms", True, say(settings.language, "doctor.rooms_ok", count=len(settings.rooms)))

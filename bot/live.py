@@ -1,0 +1,188 @@
+"""The live view for a terminal: four seats with the running text, the meter of the evidence, the chat, other shows."""
+
+import math
+from collections import deque
+from dataclasses import dataclass, field
+from typing import Final
+
+from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
+from rich.layout import Layout
+from rich.live import Live
+from rich.panel import Panel
+from rich.segment import Segment
+from rich.table import Table
+from rich.text import Text
+
+from bot.cards import ACT_STYLES, clock, meter, timeline
+from bot.watch import ShowSummary
+from config.wording import say
+from detectors.records import MAX_SEATS, Account, EpisodeState, Event, Line, Reading, Unavailable
+from detectors.show import Show
+
+#: Lines of chat and of each seat's text that are kept for the view.
+CHAT_LINES: Final = 7
+SEAT_CHARS: Final = 300
+HEIGHT: Final = 24
+
+
+@dataclass
+class _ShowView:
+    """What the view remembers of one show."""
+
+    show: Show
+    said: dict[Account, deque[tuple[str, str]]] = field(default_factory=dict)
+    chat: deque[tuple[str, str, str]] = field(default_factory=lambda: deque(maxlen=CHAT_LINES))
+    evidence: dict[Account, float] = field(default_factory=dict)
+    acts: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=4_000))
+    summary: ShowSummary | None = None
+
+
+class LiveView:
+    """An observer that redraws a few times a second. Use as a context manager; cards print above it."""
+
+    def __init__(self, console: Console, language: str) -> None:
+        self._language = language
+        self._shows: dict[str, _ShowView] = {}
+        self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8, transient=True)
+
+    def __enter__(self) -> "LiveView":
+        self._live.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._live.stop()
+
+    def opened(self, show: Show) -> None:
+        """Add a show to the view."""
+        self._shows[show.info.id] = _ShowView(show)
+
+    def read(
+        self, show: Show, event: Event, reading: Reading | Unavailable | None, episode: EpisodeState | None
+    ) -> None:
+        """Take in one event."""
+        view = self._shows[show.info.id]
+        if episode is not None:
+            view.evidence[episode.person.account] = 0.0 if episode.ended else 1.0 / (1.0 + math.exp(-episode.logit))
+        if not isinstance(event, Line):
+            return
+        act = reading.act if isinstance(reading, Reading) else "other"
+        view.acts.append((event.at, act))
+        if event.kind == "chat":
+            view.chat.append((event.person.name, event.text, act))
+            return
+        said = view.said.setdefault(event.person.account, deque(maxlen=6))
+        said.append((event.text, act))
+
+    def ended(self, summary: ShowSummary) -> None:
+        """Keep what became of the show."""
+        self._shows[summary.info.id].summary = summary
+
+    def _draw(self) -> RenderableType:
+        running = [view for view in self._shows.values() if view.summary is None]
+        if not self._shows:
+            return Text(say(self._language, "live.title"))
+        focus = running[0] if running else list(self._shows.values())[-1]
+        layout = Layout()
+        layout.split_column(
+            Layout(self._head(focus), size=3), Layout(name="stage"), Layout(self._foot(), size=len(self._shows) + 2)
+        )
+        layout["stage"].split_row(Layout(self._seats(focus), ratio=5), Layout(self._chat(focus), ratio=2))
+        return _Sized(layout, HEIGHT)
+
+    def _head(self, view: _ShowView) -> RenderableType:
+        title = Text.assemble(
+            (f"{view.show.info.title or view.show.info.id} ", "bold"), (f" {clock(view.show.at)} ", "black on white")
+        )
+        strip = Text()
+        for _, act in list(view.acts)[-100:]:
+            phase = act if act in ("teach", "pitch") else "talk"
+            strip.append("▂", {"teach": "green", "pitch": "yellow", "talk": "bright_black"}[phase])
+        return Group(title, strip, Text())
+
+    def _seats(self, view: _ShowView) -> RenderableType:
+        grid = Layout()
+        grid.split_column(Layout(name="top"), Layout(name="bottom"))
+        for name, seats in (("top", (1, 2)), ("bottom", (3, 4))):
+            grid[name].split_row(*(Layout(self._seat(view, seat)) for seat in seats))
+        return grid
+
+    def _seat(self, view: _ShowView, seat: int) -> RenderableType:
+        person = view.show.seats.get(seat)
+        if person is None or seat > MAX_SEATS:
+            return Panel(
+                Text(say(self._language, "live.empty_seat"), style="dim"), title=str(seat), border_style="bright_black"
+            )
+        share = view.evidence.get(person.account, 0.0)
+        said = list(view.said.get(person.account, ()))
+        text = Text()
+        length = 0
+        for words, act in reversed(said):
+            length += len(words)
+            if length > SEAT_CHARS and text:
+                break
+            text = Text.assemble((words + " ", ACT_STYLES[act]), text)
+        style = "yellow" if share >= 0.5 else "white"
+        return Panel(
+            text,
+            title=Text.assemble(f"{seat} ", (person.name, "bold")),
+            subtitle=Text.assemble(say(self._language, "live.evidence"), " ", meter(share)),
+            border_style=style,
+        )
+
+    def _chat(self, view: _ShowView) -> RenderableType:
+        lines = [
+            Text.assemble((f"{name} ", "bold cyan"), (text, ACT_STYLES[act]), overflow="ellipsis")
+            for name, text, act in view.chat
+        ]
+        return Panel(Group(*lines), title=say(self._language, "live.chat"), border_style="bright_black")
+
+    def _foot(self) -> RenderableType:
+        table = Table.grid(padding=(0, 2))
+        for view in self._shows.values():
+            over = view.summary is not None
+            surest = max(view.evidence.values(), default=0.0)
+            mood = meter(surest) if surest else Text(say(self._language, "live.nothing_yet"), style="dim")
+            state = say(self._language, "live.ended" if over else "live.running")
+            table.add_row(
+                Text("■" if over else "●", style="dim" if over else "green"),
+                view.show.info.id,
+                clock(view.show.at),
+                state,
+                mood,
+            )
+        return Panel(table, title=say(self._language, "live.shows"), border_style="bright_black")
+
+
+class _Sized:
+    """A renderable of a fixed height, so that the screen below the cards does not jump."""
+
+    def __init__(self, inner: RenderableType, height: int) -> None:
+        self._inner = inner
+        self._height = height
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        height = min(self._height, max(8, console.height - 2))
+        for line in console.render_lines(self._inner, options.update(height=height)):
+            yield from line
+            yield Segment.line()
+
+
+def summary_lines(summary: ShowSummary, language: str) -> list[RenderableType]:
+    """Return what is printed when a show is over: its title, timeline and counts."""
+    info = summary.info
+    alerts = say(language, "summary.alerts", count=summary.alerts) if summary.alerts else say(language, "summary.clean")
+    if summary.unread:
+        alerts = say(language, "summary.unread", count=summary.unread)
+    minutes = round(summary.seconds / 60)
+    lines: list[RenderableType] = [
+        Text(f"■ {info.title or info.id}", style="bold"),
+        timeline(summary.phases, language),
+        Text(
+            say(language, "summary.line", minutes=minutes, events=summary.events, alerts=alerts),
+            style="yellow" if summary.alerts else "green",
+        ),
+    ]
+    if summary.skipped:
+        lines.append(Text(say(language, "summary.skipped", count=summary.skipped), style="red"))
+    lines.append(Text())
+    return lines

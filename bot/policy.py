@@ -1,0 +1,201 @@
+"""Policy: decides, once per watch, what an episode means for a community. Pure: state and view in, effects out.
+
+It owns thresholds, hysteresis, exemptions, snoozes, the cap per hour, and the prior from earlier decisions.
+"""
+
+import math
+from collections import deque
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+
+from bot.effects import AlertBody, Effect, EndEpisode, OpenAlert, Record, UpdateAlert, alert_id
+from config.settings import PolicySettings, Sensitivity
+from detectors.records import Account, EpisodeState, Finding, Message, RoomKey
+
+#: Rise of the score, or number of new quotes, from which an update says enough to be made.
+UPDATE_SCORE: Final = 0.05
+UPDATE_QUOTES: Final = 2
+#: Most that earlier decisions move an account, in log-odds, and what one recent decision moves.
+PRIOR_MOST: Final = 1.5
+PRIOR_EACH: Final = 0.5
+#: Episodes followed at once.
+MAX_OPEN: Final = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Watch:
+    """Who wants to be warned about a room, and how."""
+
+    community: str
+    room: RoomKey
+    channel: str = "console"
+    sensitivity: Sensitivity = "normal"
+    dry_run: bool = False
+    consent: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class History:
+    """Earlier decisions about an account in one community, each counted by how recent it is."""
+
+    confirmed: float = 0.0
+    dismissed: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """What a community knows and wants, as far as policy needs it."""
+
+    exempt: frozenset[Account] = frozenset()
+    snoozed: frozenset[Account] = frozenset()
+    snoozed_room: bool = False
+    history: Mapping[Account, History] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Sent:
+    """What was last said about an open episode."""
+
+    alert: str
+    score: float
+    at: float
+    newest_quote: str
+    quotes_since: int = 0
+
+
+class Policy:
+    """The decisions of one watch over one show."""
+
+    def __init__(self, watch: Watch, show: str, settings: PolicySettings) -> None:
+        self.watch = watch
+        self._show = show
+        self._settings = settings
+        self._open: dict[tuple[str, int], Sent] = {}
+        self._recorded: set[tuple[str, int]] = set()
+        self._raised: deque[float] = deque(maxlen=settings.alerts_per_hour)
+
+    def decide(self, view: View, episode: EpisodeState) -> list[Effect]:
+        """Return what follows from the newest state of an episode."""
+        key = (str(episode.person.account), episode.number)
+        sent = self._open.get(key)
+        if episode.ended:
+            return self._end(key, sent, episode)
+        account = episode.person.account
+        if account in view.exempt or account in view.snoozed or view.snoozed_room:
+            return []
+        score = self._score(view, episode)
+        if sent is not None:
+            return self._update(sent, episode, score, view)
+        if score >= self._threshold():
+            return self._raise(key, episode, score, view)
+        return self._remark(key, episode, score)
+
+    def note(self, finding: Finding) -> Record:
+        """Return the record of an observation."""
+        quote = finding.quotes[0] if finding.quotes else None
+        return Record(
+            self.watch.community,
+            self.watch.room,
+            self._show,
+            finding.detector,
+            finding.person,
+            quote.event_id if quote else "",
+            finding.at,
+            finding.score,
+            finding.message,
+            quote.text if quote else "",
+        )
+
+    def _score(self, view: View, episode: EpisodeState) -> float:
+        history = view.history.get(episode.person.account, History())
+        prior = PRIOR_EACH * (history.confirmed - history.dismissed)
+        logit = episode.logit + max(-PRIOR_MOST, min(PRIOR_MOST, prior))
+        return round(1.0 / (1.0 + math.exp(-logit)), 4)
+
+    def _threshold(self) -> float:
+        return {
+            "low": self._settings.threshold_low,
+            "normal": self._settings.threshold_normal,
+            "high": self._settings.threshold_high,
+        }[self.watch.sensitivity]
+
+    def _raise(self, key: tuple[str, int], episode: EpisodeState, score: float, view: View) -> list[Effect]:
+        body = self._body(episode, score, view)
+        capped = len(self._raised) == self._raised.maxlen and episode.at - self._raised[0] < 3600.0
+        if not capped:
+            self._raised.append(episode.at)
+        while len(self._open) >= MAX_OPEN:
+            del self._open[next(iter(self._open))]
+        self._open[key] = Sent(body.id, score, episode.at, body.evidence[-1].event_id)
+        return [OpenAlert(body, held_back=capped)]
+
+    def _update(self, sent: Sent, episode: EpisodeState, score: float, view: View) -> list[Effect]:
+        newest = episode.evidence[-1].event_id
+        if newest != sent.newest_quote:
+            sent.newest_quote = newest
+            sent.quotes_since += 1
+        grown = score - sent.score >= UPDATE_SCORE or sent.quotes_since >= UPDATE_QUOTES
+        if not grown or episode.at - sent.at < self._settings.update_seconds:
+            return []
+        # The warning says how sure it got at its surest; that evidence fades is no news to the reader.
+        sent.score, sent.at, sent.quotes_since = max(score, sent.score), episode.at, 0
+        return [UpdateAlert(self._body(episode, sent.score, view))]
+
+    def _remark(self, key: tuple[str, int], episode: EpisodeState, score: float) -> list[Effect]:
+        newest = episode.evidence[-1]
+        if key in self._recorded or newest.pitch < 0.5:
+            return []
+        if len(self._recorded) >= MAX_OPEN:
+            self._recorded.clear()
+        self._recorded.add(key)
+        remark = Finding("remark", episode.person, episode.at, score, Message("phase.pitch"), (newest,))
+        return [self.note(remark)]
+
+    def _end(self, key: tuple[str, int], sent: Sent | None, episode: EpisodeState) -> list[Effect]:
+        self._recorded.discard(key)
+        if sent is None:
+            return []
+        del self._open[key]
+        last: list[Effect] = [EndEpisode(sent.alert, episode.at)]
+        return last
+
+    def _body(self, episode: EpisodeState, score: float, view: View) -> AlertBody:
+        watch = self.watch
+        history = view.history.get(episode.person.account, History())
+        reasons = list(episode.reasons)
+        if round(history.confirmed):
+            reasons.append(Message("why.earlier_confirmed", {"count": round(history.confirmed)}))
+        if round(history.dismissed):
+            reasons.append(Message("why.earlier_dismissed", {"count": round(history.dismissed)}))
+        return AlertBody(
+            id=alert_id(watch.community, watch.room, self._show, episode.person.account, episode.number),
+            community=watch.community,
+            room=watch.room,
+            show=self._show,
+            channel=watch.channel,
+            dry_run=watch.dry_run,
+            person=episode.person,
+            episode=episode.number,
+            since=episode.since,
+            at=episode.at,
+            score=score,
+            offers=episode.offers,
+            cues=episode.cues,
+            evidence=episode.evidence,
+            reasons=tuple(reasons),
+            presenter=episode.presenter,
+        )
+
+    def snapshot(self) -> dict[str, Any]:
+        """Return what was said so far as JSON-able values, without text."""
+        said = [[*key, s.alert, s.score, s.at, s.newest_quote, s.quotes_since] for key, s in self._open.items()]
+        return {"open": said, "recorded": [list(key) for key in self._recorded], "raised": list(self._raised)}
+
+    def restore(self, numbers: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self._open = {
+            (who, n): Sent(alert, score, at, quote, more) for who, n, alert, score, at, quote, more in numbers["open"]
+        }
+        self._recorded = {(who, n) for who, n in numbers["recorded"]}
+        self._raised.extend(numbers["raised"])

@@ -1,0 +1,75 @@
+"""The model stage: gathers the lines of a batch with their context and has them read in a worker thread."""
+
+import asyncio
+import logging
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
+
+from detectors.classifier import Request
+from detectors.context import choose_context
+from detectors.records import Event, Line, Reading, Unavailable
+from detectors.show import Show
+
+log = logging.getLogger(__name__)
+
+
+class LineReader(Protocol):
+    """What reads lines: the classifier, or a stand-in for tests."""
+
+    def read(self, requests: Sequence[Request]) -> list[Reading]:
+        """Return one reading per request, in order."""
+        ...
+
+
+class ModelStage:
+    """One model for all rooms, one thread: batches of different rooms queue up fairly, in order of arrival."""
+
+    def __init__(self, reader: LineReader) -> None:
+        self._reader = reader
+        self._thread = ThreadPoolExecutor(1, thread_name_prefix="models")
+
+    async def read(self, show: Show, batch: Sequence[Event]) -> list[Reading | Unavailable | None]:
+        """Return a reading per event of `batch`; None for events that are not lines.
+
+        When the model fails, its lines are `Unavailable`, which is counted and never taken for harmless.
+        """
+        places, requests = _requests(show, batch)
+        readings: list[Reading | Unavailable | None] = [None] * len(batch)
+        if not requests:
+            return readings
+        try:
+            read = await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, requests)
+        except Exception as error:  # whatever a model dies of, the lines were not read
+            log.exception("%d lines of %s could not be read", len(requests), show.info.id)
+            unread = Unavailable(f"{type(error).__name__}: {error}")
+            for place in places:
+                readings[place] = unread
+            return readings
+        for place, reading in zip(places, read, strict=True):
+            readings[place] = reading
+        return readings
+
+    def close(self) -> None:
+        """Let the thread end after what it is doing."""
+        self._thread.shutdown()
+
+
+def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Request]]:
+    earlier = list(show.recent)
+    places, requests = [], []
+    for place, event in enumerate(batch):
+        if not isinstance(event, Line):
+            continue
+        places.append(place)
+        requests.append(
+            Request(
+                text=event.text,
+                kind=event.kind,
+                context=tuple(choose_context(earlier, event.kind, event.who)),
+                lang=event.lang or show.info.lang,
+                gated=event.kind == "chat" and not show.is_presenter(event.person.account),
+            )
+        )
+        earlier.append(event)
+    return places, requests

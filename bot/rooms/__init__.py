@@ -1,0 +1,29 @@
+"""Rooms: each turns one platform into batches of events."""
+
+from collections.abc import AsyncIterator
+from typing import Protocol
+
+from detectors.records import Event, RoomKey
+
+
+class RoomError(Exception):
+    """The room cannot be opened and trying again will not help (a wrong address). The text says what to change."""
+
+
+class Room(Protocol):
+    """A place that is listened to. `events` yields batches until the show is over, the first batch beginning with
+    `RoomState("open")` and its show; it may be called again after it failed."""
+
+    @property
+    def key(self) -> RoomKey:
+        """Which place this is."""
+        ...
+
+    @property
+    def skipped(self) -> int:
+        """Number of broken inputs passed over so far."""
+        ...
+
+    def events(self) -> AsyncIterator[list[Event]]:
+        """Yield events in order, in the batches in which they are to be read."""
+        ...

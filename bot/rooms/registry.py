@@ -1,0 +1,18 @@
+"""The registry of rooms: which file opens which kind. To add a kind, add one line here."""
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Final
+
+from bot.rooms import Room
+from bot.rooms.replay import ReplayRoom
+from config.settings import RoomSettings
+
+ROOMS: Final[Mapping[str, Callable[[RoomSettings], Room]]] = {
+    "replay": lambda room: ReplayRoom(Path(room.address), room.speed),
+}
+
+
+def open_room(room: RoomSettings) -> Room:
+    """Return the room that a setting names; it is not opened before its events are asked for."""
+    return ROOMS[room.kind](room)

@@ -1,0 +1,1 @@
+"""Sinks: the faces to people. Each shows parcels from the outbox."""

@@ -1,0 +1,285 @@
+"""The watcher: runs one room, keeps its show, and turns events into stored effects."""
+
+import logging
+from collections import OrderedDict
+from collections.abc import Awaitable, Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, Final, Protocol
+
+from bot.effects import Effect, OpenAlert, Participation, ShowProgress
+from bot.policy import Policy, View, Watch
+from bot.reading import ModelStage
+from bot.rooms import Room
+from bot.store import Snapshot, Store
+from config.settings import PolicySettings
+from detectors.panel import Panel
+from detectors.records import (
+    Account,
+    EpisodeState,
+    Event,
+    Line,
+    PhaseSpan,
+    Reading,
+    RoomState,
+    ShowInfo,
+    Tick,
+    Unavailable,
+)
+from detectors.show import Show
+
+log = logging.getLogger(__name__)
+
+#: Event ids remembered, so that the same event twice changes nothing.
+MAX_SEEN: Final = 1_024
+#: People whose part in a show is written to the store.
+MAX_WRITTEN: Final = 300
+#: A snapshot and the counters are written at least this often, in seconds of the show.
+WRITE_SECONDS: Final = 30.0
+
+
+class Observer(Protocol):
+    """Somebody who looks on: the live view, or the writer of a summary. Must not block."""
+
+    def opened(self, show: Show) -> None:
+        """A show began (or goes on after a restart)."""
+
+    def read(
+        self, show: Show, event: Event, reading: Reading | Unavailable | None, episode: EpisodeState | None
+    ) -> None:
+        """An event was applied."""
+
+    def ended(self, summary: "ShowSummary") -> None:
+        """The show is over, and everything of it is stored."""
+
+
+@dataclass(frozen=True, slots=True)
+class ShowSummary:
+    """What became of a show. Seconds of show; `known` events had been handled before a restart."""
+
+    info: ShowInfo
+    events: int
+    known: int
+    skipped: int
+    unread: int
+    alerts: int
+    seconds: float
+    phases: tuple[PhaseSpan, ...]
+
+
+class Seen:
+    """Which events were handled. Remembers the newest ids; anything older than what it forgot counts as handled."""
+
+    def __init__(self) -> None:
+        self._ids: OrderedDict[str, float] = OrderedDict()
+        self._floor = -1.0
+
+    def add(self, event_id: str, at: float) -> bool:
+        """Note an event; return whether it is new."""
+        if event_id in self._ids or at <= self._floor:
+            return False
+        self._ids[event_id] = at
+        if len(self._ids) > MAX_SEEN:
+            _, gone_at = self._ids.popitem(last=False)
+            self._floor = max(self._floor, gone_at)
+        return True
+
+    def snapshot(self) -> list[Any]:
+        """Return what `restore` takes."""
+        return [self._floor, list(self._ids.items())]
+
+    def restore(self, numbers: list[Any]) -> None:
+        """Go on from a snapshot."""
+        self._floor = numbers[0]
+        self._ids = OrderedDict((event_id, at) for event_id, at in numbers[1])
+
+
+class Watcher:
+    """Runs one room for all its watches."""
+
+    def __init__(
+        self,
+        room: Room,
+        watches: Sequence[Watch],
+        stage: ModelStage,
+        store: Store,
+        settings: PolicySettings,
+        observers: Sequence[Observer] = (),
+        after_batch: Callable[[], Awaitable[None]] | None = None,
+    ) -> None:
+        self.room = room
+        self._watches = tuple(watches)
+        self._stage = stage
+        self._store = store
+        self._settings = settings
+        self._observers = tuple(observers)
+        self._after_batch = after_batch
+        self._live: _LiveShow | None = None
+        self._busy = False
+
+    async def run(self) -> None:
+        """Listen until the room's show is over. Raises what the room or the store raises."""
+        async for batch in self.room.events():
+            for part in _split_at_states(batch):
+                self._busy = True
+                await self._handle(part)
+                self._busy = False
+                if self._after_batch is not None:
+                    await self._after_batch()
+
+    async def save(self) -> None:
+        """Write where the show stands, before a stop. A batch cut off in the middle is left to the next start."""
+        live = self._live
+        if live is not None and not self._busy:
+            await self._store.apply([live.progress((), False, self.room.skipped)], [live.snapshot()])
+
+    async def _handle(self, batch: Sequence[Event]) -> None:
+        first = batch[0]
+        if isinstance(first, RoomState) and first.state == "open" and first.show is not None:
+            self._live = await self._open(first.show)
+        live = self._live
+        if live is None:
+            return
+        fresh = [event for event in batch if live.is_new(event)]
+        readings = await self._stage.read(live.show, fresh)
+        views = {id(p): await self._view(p, live, fresh) for p in live.policies} if fresh else {}
+        effects: list[Effect] = []
+        for event, reading in zip(fresh, readings, strict=True):
+            effects += self._step(live, event, reading, views)
+        closed = isinstance(first, RoomState) and first.state == "closed"
+        phases: tuple[PhaseSpan, ...] = ()
+        if closed:
+            ending, spans = live.panel.finish(live.show)
+            phases = tuple(spans)
+            effects += [
+                effect
+                for p in live.policies
+                for episode in ending
+                for effect in p.decide(views.get(id(p), View()), episode)
+            ]
+        if effects or closed or live.show.at - live.written_at >= WRITE_SECONDS:
+            # The show's own row first: everything else refers to it.
+            written = [live.progress(phases, closed, self.room.skipped), *effects]
+            await self._store.apply(written, [live.snapshot()])
+            live.written_at = live.show.at
+        live.alerts += sum(isinstance(effect, OpenAlert) for effect in effects)
+        if closed:
+            self._close(live, phases)
+
+    def _step(
+        self, live: "_LiveShow", event: Event, reading: Reading | Unavailable | None, views: dict[int, View]
+    ) -> list[Effect]:
+        show = live.show
+        show.apply(event)
+        if isinstance(event, Line):
+            live.count(event, reading)
+        observed = live.panel.observe(show, event, reading)
+        effects: list[Effect] = []
+        for policy in live.policies:
+            effects += [policy.note(finding) for finding in observed.findings]
+            if observed.episode is not None:
+                effects += policy.decide(views[id(policy)], observed.episode)
+        for observer in self._observers:
+            observer.read(show, event, reading, observed.episode)
+        return effects
+
+    async def _open(self, info: ShowInfo) -> "_LiveShow":
+        policies = [Policy(watch, info.id, self._settings) for watch in self._watches]
+        live = _LiveShow(Show(info), policies)
+        numbers = await self._store.snapshot(self.room.key, info.id)
+        if numbers is not None:
+            live.restore(numbers)
+            log.info("%s goes on at %.0f s", info.id, live.show.at)
+        for observer in self._observers:
+            observer.opened(live.show)
+        return live
+
+    def _close(self, live: "_LiveShow", phases: tuple[PhaseSpan, ...]) -> None:
+        show = live.show
+        summary = ShowSummary(
+            show.info, show.events, live.known, self.room.skipped, show.unread, live.alerts, show.at, phases
+        )
+        for observer in self._observers:
+            observer.ended(summary)
+        self._live = None
+
+    async def _view(self, policy: Policy, live: "_LiveShow", batch: Sequence[Event]) -> View:
+        accounts: set[Account] = {event.person.account for event in batch if isinstance(event, Line)}
+        return await self._store.view(policy.watch, accounts, self._settings.prior_half_life_days)
+
+
+class _LiveShow:
+    """A show under way with everything that is remembered about it."""
+
+    def __init__(self, show: Show, policies: list[Policy]) -> None:
+        self.show = show
+        self.panel = Panel()
+        self.policies = policies
+        self.seen = Seen()
+        self.known = 0
+        self.alerts = 0
+        self.written_at = 0.0
+        self._selling: dict[Account, int] = {}
+
+    def is_new(self, event: Event) -> bool:
+        """Whether the event was not handled before; ticks always are new unless the show is past them."""
+        if isinstance(event, Tick):
+            return event.at > self.show.at
+        new = self.seen.add(event.id, event.at)
+        self.known += not new
+        return new
+
+    def count(self, line: Line, reading: Reading | Unavailable | None) -> None:
+        """Count a line that sold something, and one that nobody could read."""
+        if isinstance(reading, Unavailable):
+            self.show.unread += 1
+        elif reading is not None and reading.act == "pitch" and line.person.account in self.show.people:
+            self._selling[line.person.account] = self._selling.get(line.person.account, 0) + 1
+            if len(self._selling) > 2 * MAX_WRITTEN:
+                self._selling = {a: n for a, n in self._selling.items() if a in self.show.people}
+
+    def progress(self, phases: tuple[PhaseSpan, ...], ended: bool, dropped: int) -> ShowProgress:
+        """Return where the show stands, for the store."""
+        show = self.show
+        newest = list(show.people.values())[-MAX_WRITTEN:]
+        people = tuple(
+            Participation(p.person, p.lines, self._selling.get(p.person.account, 0), p.words, p.seconds, p.seated)
+            for p in newest
+        )
+        return ShowProgress(
+            show.info, show.at, show.events, show.unread, dropped, show.lost_seconds, people, phases, ended
+        )
+
+    def snapshot(self) -> Snapshot:
+        """Return the numbers from which the show goes on after a restart."""
+        numbers = {
+            "show": self.show.snapshot(),
+            "panel": self.panel.snapshot(),
+            "seen": self.seen.snapshot(),
+            "alerts": self.alerts,
+            "selling": [[str(account), count] for account, count in self._selling.items()],
+            "policies": {policy.watch.community: policy.snapshot() for policy in self.policies},
+        }
+        return Snapshot(self.show.info.room, self.show.info.id, numbers)
+
+    def restore(self, numbers: dict[str, Any]) -> None:
+        """Go on from a snapshot."""
+        self.show.restore(numbers["show"])
+        self.panel.restore(numbers["panel"])
+        self.seen.restore(numbers["seen"])
+        self.alerts = numbers["alerts"]
+        self._selling = {Account.parse(account): count for account, count in numbers["selling"]}
+        for policy in self.policies:
+            if policy.watch.community in numbers["policies"]:
+                policy.restore(numbers["policies"][policy.watch.community])
+        self.written_at = self.show.at
+
+
+def _split_at_states(batch: Sequence[Event]) -> list[list[Event]]:
+    """Cut a batch before each opening and closing of the room, so that these stand first in their part."""
+    parts: list[list[Event]] = []
+    for event in batch:
+        starts = isinstance(event, RoomState) and event.state in ("open", "closed")
+        if starts or not parts:
+            parts.append([])
+        parts[-1].append(event)
+    return parts
