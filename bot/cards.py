@@ -47,29 +47,38 @@ def names(language: str, prefix: str, keys: Sequence[str]) -> str:
 
 
 def alert_card(parcel: Parcel, language: str, dry_run: bool = False) -> RenderableType:
-    """Return a warning with who, where, what, quotes and reasons."""
-    facts = Table.grid(padding=(0, 2))
-    facts.add_column(style="bold")
-    facts.add_column()
-    facts.add_row(say(language, "alert.who"), f"{parcel.name} ({say(language, 'alert.unverified')})")
-    facts.add_row(say(language, "alert.where"), Text(f"{parcel.show_title or parcel.show} · {parcel.room}"))
-    facts.add_row(say(language, "alert.since"), clock(parcel.since))
-    offers = names(language, "offer", parcel.offers) or say(language, "alert.no_offer")
-    facts.add_row(say(language, "alert.offers"), offers)
-    facts.add_row(say(language, "alert.score"), meter(parcel.score))
-    shown = parcel.evidence if parcel.first else parcel.fresh
-    parts: list[RenderableType] = [facts, Text()]
-    parts += [_quote(quote) for quote in shown[-MAX_QUOTES:]]
-    parts.append(Text())
-    parts += [Text(f"• {say(language, reason.key, **reason.params)}", style="dim") for reason in parcel.reasons]
-    parts.append(Text(say(language, "alert.judgement"), style="italic dim"))
+    """Return a warning: who, where, what, quotes and reasons; for an update, only what is new."""
     heading = say(language, "alert.new" if parcel.first else "alert.update")
     if dry_run:
         heading = f"{say(language, 'alert.dry_run')} · {heading}"
     title = Text.assemble(
-        (f" {heading} ", "bold black on yellow"), f" {clock(parcel.last_at)} ", (parcel.name, "bold"), " "
+        (f" {heading} ", "bold black on yellow"), f" {clock(parcel.last_at)} ", (f"{parcel.name} ", "bold")
     )
+    parts = _whole(parcel, language) if parcel.first else _news(parcel, language)
     return Panel(Group(*parts), title=title, title_align="left", border_style="yellow", padding=(0, 1))
+
+
+def _whole(parcel: Parcel, language: str) -> list[RenderableType]:
+    facts = Table.grid(padding=(0, 2))
+    facts.add_column(style="bold")
+    facts.add_column()
+    facts.add_row(say(language, "alert.who"), Text(f"{parcel.name} ({say(language, 'alert.unverified')})"))
+    facts.add_row(say(language, "alert.where"), Text(f"{parcel.show_title or parcel.show} · {parcel.room}"))
+    facts.add_row(say(language, "alert.since"), clock(parcel.since))
+    facts.add_row(
+        say(language, "alert.offers"), names(language, "offer", parcel.offers) or say(language, "alert.no_offer")
+    )
+    facts.add_row(say(language, "alert.score"), meter(parcel.score))
+    reasons = [Text(f"• {say(language, reason.key, **reason.params)}", style="dim") for reason in parcel.reasons]
+    quotes = [_quote(quote) for quote in parcel.evidence[-MAX_QUOTES:]]
+    judgement = Text(say(language, "alert.judgement"), style="italic dim")
+    return [facts, Text(), *quotes, Text(), *reasons, judgement]
+
+
+def _news(parcel: Parcel, language: str) -> list[RenderableType]:
+    offers = names(language, "offer", parcel.offers) or say(language, "alert.no_offer")
+    line = Text.assemble(meter(parcel.score), "  ", (f"{say(language, 'alert.offers')}: ", "bold"), offers)
+    return [line, *(_quote(quote) for quote in parcel.fresh[-MAX_QUOTES:])]
 
 
 def _quote(quote: QuoteRow) -> Text:

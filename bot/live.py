@@ -23,6 +23,8 @@ from detectors.show import Show
 CHAT_LINES: Final = 7
 SEAT_CHARS: Final = 300
 HEIGHT: Final = 24
+#: Evidence on the meters halves in this time, in seconds of the show.
+FADE_SECONDS: Final = 150.0
 
 
 @dataclass
@@ -32,9 +34,14 @@ class _ShowView:
     show: Show
     said: dict[Account, deque[tuple[str, str]]] = field(default_factory=dict)
     chat: deque[tuple[str, str, str]] = field(default_factory=lambda: deque(maxlen=CHAT_LINES))
-    evidence: dict[Account, float] = field(default_factory=dict)
+    evidence: dict[Account, tuple[float, float]] = field(default_factory=dict)
     acts: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=4_000))
     summary: ShowSummary | None = None
+
+    def share(self, account: Account) -> float:
+        """Return the evidence about an account as it stands now: it fades, as it does in the detector."""
+        share, at = self.evidence.get(account, (0.0, 0.0))
+        return share * math.exp2((at - self.show.at) / FADE_SECONDS)
 
 
 class LiveView:
@@ -62,7 +69,8 @@ class LiveView:
         """Take in one event."""
         view = self._shows[show.info.id]
         if episode is not None:
-            view.evidence[episode.person.account] = 0.0 if episode.ended else 1.0 / (1.0 + math.exp(-episode.logit))
+            share = 0.0 if episode.ended else 1.0 / (1.0 + math.exp(-episode.logit))
+            view.evidence[episode.person.account] = (share, show.at)
         if not isinstance(event, Line):
             return
         act = reading.act if isinstance(reading, Reading) else "other"
@@ -112,7 +120,7 @@ class LiveView:
             return Panel(
                 Text(say(self._language, "live.empty_seat"), style="dim"), title=str(seat), border_style="bright_black"
             )
-        share = view.evidence.get(person.account, 0.0)
+        share = view.share(person.account)
         said = list(view.said.get(person.account, ()))
         text = Text()
         length = 0
@@ -140,8 +148,8 @@ class LiveView:
         table = Table.grid(padding=(0, 2))
         for view in self._shows.values():
             over = view.summary is not None
-            surest = max(view.evidence.values(), default=0.0)
-            mood = meter(surest) if surest else Text(say(self._language, "live.nothing_yet"), style="dim")
+            surest = max((view.share(account) for account in view.evidence), default=0.0)
+            mood = meter(surest) if surest >= 0.05 else Text(say(self._language, "live.nothing_yet"), style="dim")
             state = say(self._language, "live.ended" if over else "live.running")
             table.add_row(
                 Text("■" if over else "●", style="dim" if over else "green"),

@@ -50,7 +50,7 @@ class PolicySettings(_Part):
     threshold_normal: Probability = Field(0.80, description="Score from which sensitivity `normal` alerts.")
     threshold_high: Probability = Field(0.60, description="Score from which sensitivity `high` alerts.")
     update_seconds: float = Field(
-        15.0, ge=0, description="Least show time between two updates of an alert, in seconds."
+        30.0, ge=0, description="Least show time between two updates of an alert, in seconds."
     )
     alerts_per_hour: int = Field(
         12, ge=1, le=1000, description="Most new alerts per watch and hour; the rest is held back and counted."
