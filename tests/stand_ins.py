@@ -25,7 +25,7 @@ def reading(pitch: float = 0.0, act: str = "other", offers: Sequence[str] = (), 
 
 
 class MarkReader:
-    """Reads marks in the text instead of its meaning: `$` a pitch for coaching, `*` a sponsor, `?!` spam, `=` teaching."""
+    """Reads marks in the text, not its meaning: `$` a pitch for coaching, `*` a sponsor, `?!` spam, `=` teaching."""
 
     def __init__(self) -> None:
         self.requests: list[Request] = []
