@@ -4,8 +4,6 @@ Writes config.json (with labels), tokenizer.json, model.onnx (8-bit weights) and
 """
 
 import argparse
-import hashlib
-import json
 import shutil
 import tempfile
 from pathlib import Path
@@ -14,9 +12,8 @@ import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
+from detectors.training.manifest import write_manifest
 from detectors.training.model import PitchModel
-
-FILES = ("config.json", "tokenizer.json", "model.onnx", "gate.npz")
 
 
 class _Logits(nn.Module):
@@ -52,12 +49,6 @@ def export(checkpoint: Path, out: Path) -> None:
         quantize_dynamic(full, out / "model.onnx", per_channel=True, weight_type=QuantType.QInt8)
     for name in ("config.json", "tokenizer.json"):
         shutil.copyfile(checkpoint / name, out / name)
-
-
-def write_manifest(out: Path) -> None:
-    """Note the sha256 of every file that the running bot loads, so that a damaged one is noticed at start."""
-    sums = {name: hashlib.sha256((out / name).read_bytes()).hexdigest() for name in FILES if (out / name).exists()}
-    (out / "manifest.json").write_text(json.dumps({"sha256": sums}, indent=1) + "\n", encoding="utf-8")
 
 
 def main() -> None:

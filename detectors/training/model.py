@@ -18,6 +18,10 @@ class PitchModel(BertPreTrainedModel):
     def __init__(self, config: BertConfig) -> None:
         super().__init__(config)
         self.bert = BertModel(config, add_pooling_layer=False)
+        # The encoder's vectors lie close together around a common centre. Without taking it away, dropout would
+        # drown what tells them apart.
+        self.register_buffer("centre", torch.zeros(config.hidden_size))
+        self.register_buffer("spread", torch.ones(config.hidden_size))
         self.dropout = nn.Dropout(0.1)
         self.classifier = nn.Linear(config.hidden_size, len(LABELS))
         self.post_init()
@@ -30,15 +34,25 @@ class PitchModel(BertPreTrainedModel):
         **_: Any,
     ) -> SequenceClassifierOutput:
         """Return logits of shape (lines, labels) for ids, mask and types of shape (lines, tokens)."""
+        mean = self.features(input_ids, attention_mask, token_type_ids)
+        return SequenceClassifierOutput(logits=self.head(mean))
+
+    def head(self, features: torch.Tensor) -> torch.Tensor:
+        """Return logits of shape (lines, labels) for the encoder's features."""
+        return self.classifier(self.dropout((features - self.centre) / self.spread))
+
+    def features(
+        self, input_ids: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor
+    ) -> torch.Tensor:
+        """Return the mean over the tokens of type 1, shape (lines, width)."""
         hidden = self.bert(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
         ).last_hidden_state
         own = (token_type_ids * attention_mask).unsqueeze(-1).to(hidden.dtype)
-        mean = (hidden * own).sum(1) / own.sum(1)
-        return SequenceClassifierOutput(logits=self.classifier(self.dropout(mean)))
+        return (hidden * own).sum(1) / own.sum(1)
 
 
-def loss(logits: torch.Tensor, acts: torch.Tensor, flags: torch.Tensor, flag_weight: float = 0.5) -> torch.Tensor:
+def loss(logits: torch.Tensor, acts: torch.Tensor, flags: torch.Tensor, flag_weight: float = 1.0) -> torch.Tensor:
     """Cross entropy over the acts plus binary cross entropy over offers and cues.
 
     Shapes: logits (lines, labels), acts (lines,) of indices, flags (lines, offers + cues) of 0 and 1.

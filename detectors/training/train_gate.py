@@ -15,7 +15,7 @@ from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from detectors.gate import BUCKETS, features
-from detectors.training.export import write_manifest
+from detectors.training.manifest import write_manifest
 from detectors.training.passages import LabelledLine, read_lines, training_files
 
 MOST_LOST = 0.005

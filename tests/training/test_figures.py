@@ -1,0 +1,110 @@
+"""The figures that measuring reports are what they say."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from detectors.gate import Gate
+from detectors.taxonomy import ACTS
+from detectors.training.baselines import fit_tfidf, keyword_scores, tfidf_scores
+from detectors.training.calibrate import fit as fit_calibration
+from detectors.training.evaluate import bootstrap, calibration_error, load_rows, measure, precision_at_recall
+from detectors.training.passages import LabelledLine
+from detectors.training.train_gate import fit as fit_gate
+
+
+def test_precision_at_recall() -> None:
+    truth = np.array([True, True, False, True, False])
+    scores = np.array([0.9, 0.8, 0.7, 0.6, 0.1])
+    assert precision_at_recall(truth, scores, 0.6) == 1.0
+    assert precision_at_recall(truth, scores, 1.0) == 0.75
+
+
+def test_calibration_error_is_the_distance_of_word_and_deed() -> None:
+    truth = np.array([True] * 8 + [False] * 2)
+    assert calibration_error(truth, np.full(10, 0.8)) == pytest.approx(0.0)
+    assert calibration_error(truth, np.full(10, 0.3)) == pytest.approx(0.5)
+
+
+def test_bootstrap_draws_whole_groups() -> None:
+    truth = np.array([True, False] * 20)
+    groups = np.array(["a", "a", "b", "b"] * 10)
+    sizes = set()
+
+    def value(drawn: np.ndarray) -> float:
+        sizes.add(len(drawn))
+        return float(truth[drawn].mean())
+
+    assert bootstrap(truth, groups, value) == (0.5, 0.5)
+    assert sizes == {40}
+
+
+def test_the_better_model_wins_with_an_interval_above_zero() -> None:
+    dice = np.random.default_rng(1)
+    truth = dice.random(400) < 0.3
+    rows = load_like(truth)
+    good = np.where(truth, 0.8, 0.2) + dice.normal(0, 0.05, 400)
+    results = measure(rows, {"classifier": np.clip(good, 0, 1), "tf-idf": dice.random(400)})
+    difference = next(row for row in results if row["model"] == "classifier − tf-idf")
+    assert difference["interval"][0] > 0.3
+    assert next(row for row in results if row["model"] == "classifier")["auprc"] > 0.99
+
+
+def load_like(truth: np.ndarray) -> "object":
+    from detectors.training.evaluate import Rows
+
+    return Rows(
+        [], truth, np.array([str(i // 10) for i in range(len(truth))]), {"all": np.ones(len(truth), dtype=bool)}
+    )
+
+
+def test_rows_of_the_other_kind_and_bad_lines(tmp_path: Path) -> None:
+    path = tmp_path / "lines.jsonl"
+    rows = [
+        {"text": "a", "kind": "speech", "label": "pitch", "lang": "en"},
+        {"text": "b", "kind": "chat", "act": "spam"},
+    ]
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    assert load_rows(path, "speech").truth.tolist() == [True]
+    assert load_rows(path, "chat").truth.tolist() == [True]
+    path.write_text("{\n")
+    with pytest.raises(ValueError, match=r"lines\.jsonl:1"):
+        load_rows(path, "speech")
+
+
+def test_baselines_tell_plain_cases_apart() -> None:
+    pitches = [f"my course number {i} is open, link in my bio, only {i} places" for i in range(20)]
+    talk = [f"the dough rests for {i} hours and then we shape it" for i in range(20)]
+    model = fit_tfidf(pitches + talk, ["pitch"] * 20 + ["teach"] * 20)
+    scores = tfidf_scores(model, ["the course is open, few places", "the dough is shaped"])
+    assert scores[0] > 0.5 > scores[1]
+    assert keyword_scores(["link in my bio, my course", "the dough"]).tolist() == [2.0, 0.0]
+
+
+def test_calibration_takes_back_too_many_pitches() -> None:
+    truth = np.array([ACTS.index("pitch")] * 10 + [ACTS.index("teach")] * 190)
+    logits = np.zeros((200, len(ACTS)))
+    logits[:, ACTS.index("pitch")] = np.where(truth == ACTS.index("pitch"), 3.0, 2.0)
+    logits[:, ACTS.index("teach")] = 2.0
+    temperature, shift = fit_calibration(logits, truth)
+    assert temperature > 0 and shift < -1.0
+
+
+def test_the_gate_passes_by_talk_and_keeps_adverts(tmp_path: Path) -> None:
+    lines = [_chat(i, f"join my channel t.me/x{i} free signals", "spam") for i in range(40)]
+    lines += [_chat(i, f"which oven do you use for the loaf {i}", "other") for i in range(40)]
+    weights, bias, threshold, figures = fit_gate(lines)
+    assert figures["lost"] <= 0.005 and figures["passed_by"] > 0.5
+    path = tmp_path / "gate.npz"
+    np.savez_compressed(path, weights=weights.astype(np.float16), bias=bias, threshold=threshold)
+    gate = Gate.load(path)
+    assert gate.passes_by("which oven do you use for the loaf tonight")
+    assert not gate.passes_by("join my channel t.me/abc free signals")
+
+
+def _chat(number: int, text: str, act: str) -> LabelledLine:
+    return LabelledLine(
+        f"{act}-{number}", f"{act}-{number % 10}", "s", "clean", "en", "chat", "@a", text, act, (), (), "test"
+    )
