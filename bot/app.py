@@ -138,7 +138,7 @@ class _Service:
             async with asyncio.TaskGroup() as group:
                 background = [group.create_task(self._outbox.run()), group.create_task(self._expire())]
                 listening = [group.create_task(self._supervise(watcher, collector)) for watcher, collector in watchers]
-                stopping = asyncio.create_task(stop.wait())
+                stopping = group.create_task(stop.wait())
                 everything = asyncio.gather(*listening)
                 await asyncio.wait((stopping, everything), return_when=asyncio.FIRST_COMPLETED)
                 self._stopped = stop.is_set()

@@ -149,7 +149,8 @@ def digest_card(digest: Digest, language: str) -> RenderableType:
             )
         parts.append(table)
     else:
-        parts.append(Text(say(language, "digest.empty" if digest.rooms else "digest.nothing_heard")))
+        heard = any(room.heard_hours > 0 for room in digest.rooms)
+        parts.append(Text(say(language, "digest.empty" if heard else "digest.nothing_heard")))
     parts += [
         Text(
             say(

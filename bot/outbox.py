@@ -71,7 +71,7 @@ class Sink(Protocol):
         ...
 
     async def reconcile(self, parcel: Parcel) -> Outcome:
-        """Say whether an earlier attempt of which nothing is known did show the alert."""
+        """Say whether an earlier attempt of which nothing is known did show the alert. Raises to be asked later."""
         ...
 
 
@@ -115,7 +115,7 @@ class Outbox:
         try:
             reference = await sink.deliver(parcel)
         except Exception as error:
-            wait = WAITS[min(row["attempts"], len(WAITS) - 1)]
+            wait = _wait(row)
             log.warning("alert %s was not sent to %s: %s; next try in %.0f s", alert, sink_name, error, wait)
             await self._mark(row, "pending", error=str(error), wait=wait)
             return
@@ -123,7 +123,13 @@ class Outbox:
 
     async def _settle(self, row: dict[str, Any], sink: Sink, parcel: Parcel) -> bool:
         """Find out what became of an attempt that a crash cut off. Return whether to send now."""
-        outcome = await sink.reconcile(parcel)
+        try:
+            outcome = await sink.reconcile(parcel)
+        except Exception as error:
+            wait = _wait(row)
+            log.warning("%s cannot say now whether alert %s was sent: %s", row["sink"], row["alert"], error)
+            await self._mark(row, "pending", error=str(error), wait=wait, settled=False)
+            return False
         if outcome == "not_sent":
             return True
         if outcome == "unknown":
@@ -136,18 +142,25 @@ class Outbox:
         )
         return False
 
-    async def _mark(self, row: dict[str, Any], state: str, error: str, wait: float = 0.0) -> None:
+    async def _mark(self, row: dict[str, Any], state: str, error: str, wait: float = 0.0, settled: bool = True) -> None:
+        """Note how a delivery stands; one that is not `settled` is asked after again before anything is sent."""
+        attempted = row["delivered_version"] if settled else row["attempted_version"]
         next_try = (datetime.now(UTC) + timedelta(seconds=wait)).isoformat()
 
         def work(database: Database) -> None:
             with database.atomic():
                 database.execute(
                     "UPDATE outbox SET state = ?, error = ?, next_try = ?, attempts = attempts + 1,"
-                    " attempted_version = delivered_version WHERE alert = ? AND sink = ?",
-                    [state, error, next_try, row["alert"], row["sink"]],
+                    " attempted_version = ? WHERE alert = ? AND sink = ?",
+                    [state, error, next_try, attempted, row["alert"], row["sink"]],
                 )
 
         await self._store.run(work)
+
+
+def _wait(row: dict[str, Any]) -> float:
+    """Return how long to wait after a failure, in seconds."""
+    return WAITS[min(row["attempts"], len(WAITS) - 1)]
 
 
 def _due(database: Database) -> list[dict[str, Any]]:

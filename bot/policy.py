@@ -81,15 +81,18 @@ class Policy:
         sent = self._open.get(key)
         if episode.ended:
             return self._end(key, sent, episode)
+        former = self._end_former(key, episode)
         account = episode.person.account
         if account in view.exempt or account in view.snoozed or view.snoozed_room:
-            return []
+            return former
+        if not episode.evidence:
+            return former  # after a restart the quotes from before are gone; nothing is said that cannot be quoted
         score = self._score(view, episode)
         if sent is not None:
-            return self._update(sent, episode, score, view)
+            return former + self._update(sent, episode, score, view)
         if score >= self._threshold():
-            return self._raise(key, episode, score, view)
-        return self._remark(key, episode, score)
+            return former + self._raise(key, episode, score, view)
+        return former + self._remark(key, episode, score)
 
     def note(self, finding: Finding) -> Record:
         """Return the record of an observation."""
@@ -159,6 +162,11 @@ class Policy:
         del self._open[key]
         last: list[Effect] = [EndEpisode(sent.alert, episode.at)]
         return last
+
+    def _end_former(self, key: tuple[str, int], episode: EpisodeState) -> list[Effect]:
+        """End the account's episode before this one, if its end was passed over because the next one came first."""
+        former = self._open.pop((key[0], key[1] - 1), None)
+        return [EndEpisode(former.alert, episode.since)] if former else []
 
     def _body(self, episode: EpisodeState, score: float, view: View) -> AlertBody:
         watch = self.watch

@@ -40,14 +40,13 @@ class ModelStage:
             return readings
         try:
             read = await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, requests)
+            for place, reading in zip(places, read, strict=True):
+                readings[place] = reading
         except Exception as error:  # whatever a model dies of, the lines were not read
             log.exception("%d lines of %s could not be read", len(requests), show.info.id)
             unread = Unavailable(f"{type(error).__name__}: {error}")
             for place in places:
                 readings[place] = unread
-            return readings
-        for place, reading in zip(places, read, strict=True):
-            readings[place] = reading
         return readings
 
     def close(self) -> None:

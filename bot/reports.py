@@ -4,7 +4,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import Any
+from typing import Any, Final
 
 from sqlite_utils import Database
 
@@ -132,6 +132,10 @@ class Digest:
         }
 
 
+#: The rooms of a community: what was heard elsewhere is no business of its moderators.
+_WATCHED: Final = "SELECT room FROM watches WHERE community = ?"
+
+
 def find_account(database: Database, handle: str) -> str | None:
     """Return the account that a handle, `platform:handle` or full account id names, or None.
 
@@ -140,11 +144,13 @@ def find_account(database: Database, handle: str) -> str | None:
     if list(database.table("accounts").rows_where("id = ?", [handle])):
         return handle
     platform, _, rest = handle.rpartition(":")
-    name = rest.removeprefix("@").lower()
+    name = rest.lstrip("@").casefold()
+    # SQLite's own lower() knows the letters of English only.
+    database.conn.create_function("casefold", 1, str.casefold, deterministic=True)
     found = [
         row["id"]
         for row in database.query(
-            "SELECT id, platform FROM accounts WHERE lower(ltrim(name, '@')) = ? ORDER BY id", [name]
+            "SELECT id, platform FROM accounts WHERE casefold(ltrim(name, '@')) = ? ORDER BY id", [name]
         )
         if not platform or row["platform"] == platform
     ]
@@ -153,9 +159,9 @@ def find_account(database: Database, handle: str) -> str | None:
     return found[0] if found else None
 
 
-def listening_since(database: Database) -> str | None:
-    """Return when the first show that was heard began, in ISO time, or None before that."""
-    row = database.execute("SELECT MIN(started) FROM shows").fetchone()
+def listening_since(database: Database, community: str) -> str | None:
+    """Return when the first show in a room of `community` began, in ISO time, or None before that."""
+    row = database.execute(f"SELECT MIN(started) FROM shows WHERE room IN ({_WATCHED})", [community]).fetchone()
     return str(row[0]) if row[0] else None
 
 
@@ -166,8 +172,9 @@ def read_card(database: Database, account: str, community: str) -> Card:
             database.query(
                 "SELECT COUNT(*) AS shows, COALESCE(SUM(s.seconds), 0) AS seconds, COALESCE(SUM(p.lines), 0) AS lines,"
                 " COALESCE(SUM(p.selling_lines), 0) AS selling, MAX(s.started) AS last_show"
-                " FROM participations p JOIN shows s ON s.room = p.room AND s.id = p.show WHERE p.account = ?",
-                [account],
+                " FROM participations p JOIN shows s ON s.room = p.room AND s.id = p.show"
+                f" WHERE p.account = ? AND p.room IN ({_WATCHED})",
+                [account, community],
             )
         )
     )
@@ -189,7 +196,7 @@ def read_card(database: Database, account: str, community: str) -> Card:
         claims=_claims(database, account, community),
         self_promotion=part["selling"] / part["lines"] if part["lines"] else 0.0,
         last_seen=part["last_show"],
-        listening_since=listening_since(database),
+        listening_since=listening_since(database, community),
         statements=tuple(
             row["text"]
             for row in database.table("statements").rows_where(
@@ -270,12 +277,15 @@ def _reviews(database: Database, community: str, start: str) -> dict[str, int]:
 
 
 def _rooms(database: Database, community: str, start: str) -> tuple[RoomHours, ...]:
+    """Return every room that the community watches, also those of which nothing was heard."""
     return tuple(
         RoomHours(row["room"], row["seconds"] / 3600 - row["lost"] / 3600, row["lost"] / 3600, row["dropped"])
         for row in database.query(
-            "SELECT room, SUM(seconds) AS seconds, SUM(lost_seconds) AS lost, SUM(unread + dropped) AS dropped"
-            " FROM shows WHERE updated >= ? AND room IN (SELECT room FROM watches WHERE community = ?)"
-            " GROUP BY room ORDER BY room",
+            # A replayed script is no room that anybody waits for: it is listed only when it was heard.
+            "SELECT w.room, COALESCE(SUM(s.seconds), 0.0) AS seconds, COALESCE(SUM(s.lost_seconds), 0.0) AS lost,"
+            " COALESCE(SUM(s.unread + s.dropped), 0) AS dropped"
+            " FROM watches w LEFT JOIN shows s ON s.room = w.room AND s.updated >= ? WHERE w.community = ?"
+            " GROUP BY w.room HAVING COUNT(s.id) OR w.source != 'replay' ORDER BY w.room",
             [start, community],
         )
     )

@@ -273,6 +273,9 @@ def _save_progress(database: Database, progress: ShowProgress, now: str) -> None
     if progress.info.host is not None:
         _save_account(database, progress.info.host, now)
     row = rows.show_row(progress, now)
+    if progress.info.started is None:
+        known = database.execute("SELECT started FROM shows WHERE room = ? AND id = ?", [row["room"], row["id"]])
+        row["started"] = (known.fetchone() or [now])[0]  # when it was first heard, not when it was last written
     database.table("shows").upsert(row, pk=("room", "id"))
     for part in progress.people:
         _save_account(database, part.person, now)

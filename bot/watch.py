@@ -148,6 +148,7 @@ class Watcher:
         closed = isinstance(first, RoomState) and first.state == "closed"
         phases: tuple[PhaseSpan, ...] = ()
         if closed:
+            live.show.at = max(live.show.at, first.at)
             ending, spans = live.panel.finish(live.show)
             phases = tuple(spans)
             effects += [
@@ -156,12 +157,15 @@ class Watcher:
                 for episode in ending
                 for effect in p.decide(views.get(id(p), View()), episode)
             ]
-        if effects or closed or live.show.at - live.written_at >= WRITE_SECONDS:
+        live.alerts += sum(isinstance(effect, OpenAlert) for effect in effects)
+        live.handled += len(fresh)
+        # A show that was handled to its end before is left as it is.
+        ended = closed and live.handled > 0
+        if effects or ended or live.show.at - live.written_at >= WRITE_SECONDS:
             # The show's own row first: everything else refers to it.
             written = [live.progress(phases, closed, self.room.skipped), *effects]
             await self._store.apply(written, [live.snapshot()])
             live.written_at = live.show.at
-        live.alerts += sum(isinstance(effect, OpenAlert) for effect in effects)
         if closed:
             self._close(live, phases)
 
@@ -218,6 +222,7 @@ class _LiveShow:
         self.known = 0
         self.alerts = 0
         self.written_at = 0.0
+        self.handled = 0
         self._selling: dict[Account, int] = {}
 
     def is_new(self, event: Event) -> bool:

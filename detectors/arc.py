@@ -8,6 +8,7 @@ This is a sequential test in the manner of Wald (1945) with forgetting; its numb
 import math
 from collections import OrderedDict, deque
 from dataclasses import dataclass, field
+from itertools import chain
 from typing import Any, Final
 
 from detectors.phases import Timeline
@@ -97,12 +98,14 @@ class Arc:
         presents = show.is_presenter(event.person.account)
         if presents:
             self._listen(event, reading)
+        if not presents and reading.pitch <= self._p.pivot and event.person.account not in self._tracks:
+            return None  # most of the audience never needs a track
         track = self._track(event.person)
         gained = self._weigh(track, event, reading)
-        if not presents and track.presenter is None:
-            track.presenter = find_presenter_link(show, event, self._sellers(event.until))
         if gained <= 0.0:
             return None
+        if not presents and track.presenter is None:
+            track.presenter = find_presenter_link(show, event, self._sellers(event.until))
         track.level += gained
         if reading.pitch >= PRESENT:
             self._gather(track, event, reading)
@@ -219,8 +222,10 @@ class Arc:
         track.person = person
         self._tracks.move_to_end(person.account)
         if len(self._tracks) > MAX_TRACKS:
-            quiet = next((a for a, t in self._tracks.items() if not t.open), next(iter(self._tracks)))
-            del self._tracks[quiet]
+            # Whoever had an episode keeps its number, or the next one would pass for the old one.
+            never = (a for a, t in self._tracks.items() if t.number == 0 and t is not track)
+            closed = (a for a, t in self._tracks.items() if not t.open and t is not track)
+            del self._tracks[next(chain(never, closed, self._tracks))]
         return track
 
     def snapshot(self) -> dict[str, Any]:
@@ -232,7 +237,7 @@ class Arc:
                 [str(t.presenter.account), t.presenter.name] if t.presenter else None,
             ]
             for t in self._tracks.values()
-            if t.number or t.shield_until > 0
+            if t.number or t.level or t.shield_until > 0
         ]
         return {"taught": self._taught, "timeline": self.timeline.snapshot(), "tracks": tracks}
 

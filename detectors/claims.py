@@ -12,21 +12,27 @@ from detectors.normalise import normalise
 from detectors.records import Account, Event, Finding, Line, Message, Quote, Reading, Unavailable
 from detectors.show import Show
 
-_FIRST_PERSON: Final = r"(?:i|i'm|i am|we|me|my|we're|je|j'|moi|on|nous|mon|ma)"
+_FIRST_PERSON: Final = r"(?:i|i'm|i am|we|me|my|we're|je|j|moi|on|nous|mon|ma)"
 _TITLE: Final = re.compile(
     r"(?:\b(?:i'?m|i am|they call me|people call me|known as|call me|je suis|on m'appelle|on me surnomme|c'est moi)\s"
     r"(?:\w+\s){0,3}?)"
     r"((?:the |a |le |la |l'|un |une )?(?:\w+[ -]){0,3}?"
-    r"(?:guru|gourou|ninja|king|queen|roi|reine|number one|numéro un|n° ?1|expert[e]?|rock ?star|wizard|godfather|pape)"
+    r"(guru|gourou|ninja|king|queen|roi|reine|number one|numéro un|n° ?1|expert[e]?|rock ?star|wizard|godfather"
+    r"|pape(?:sse)?)\b"
     r"(?:\s(?:of|in|du|de la|des|de|en)\s(?:\w+\s?){1,2})?)",
     re.IGNORECASE,
 )
-_NUMBER: Final = r"(\d{1,3}(?:[ .,]\d{3})+|\d+(?:[.,]\d+)?)\s?(k|m|thousand|million|mille|millions)?\b"
+# Words between "I am" and the title after which it is denied, or somebody else's.
+_NOT_THEIRS: Final = re.compile(
+    r"\b(?:not|no|never|with|for|to|by|like|than|looking|watching|pas|plus|jamais|avec|pour|comme|chez)\b",
+    re.IGNORECASE,
+)
+_NUMBER: Final = r"(?<!\d)(\d{1,3}(?:[ .,]\d{3})+|\d+(?:[.,]\d+)?)\s?(k|m|thousand|million|mille|millions)?\b"
 _FOLLOWERS: Final = re.compile(
-    _NUMBER + r"\s+(?:\w+\s){0,2}?(followers|subscribers|fans|abonnés|abonnées)", re.IGNORECASE
+    _NUMBER + r"\+?\s+(?:[^\W\d]\w*\s){0,2}?(?:d')?(followers|subscribers|fans|abonnés|abonnées)", re.IGNORECASE
 )
 _MONEY: Final = re.compile(
-    r"(?:[$€£]\s?" + _NUMBER + r"|" + _NUMBER + r"\s?(?:[$€£]|dollars|euros|pounds|balles|piasses|bucks))",
+    r"(?:[$€£]\s?" + _NUMBER + r"|" + _NUMBER + r"\s?(?:d')?(?:[$€£]|dollars|euros|pounds|balles|piasses|bucks))",
     re.IGNORECASE,
 )
 _PERIOD: Final = re.compile(
@@ -39,8 +45,10 @@ _EARN: Final = re.compile(
     r"|gagn\w*|revenus?|chiffre d'affaires|encaiss\w*|génér\w*)\b",
     re.IGNORECASE,
 )
+#: Numbers beyond this are no claim but noise; without a bound, enough digits would be infinite.
+_MOST: Final = 1e15
 _MULTIPLIERS: Final = {"k": 1e3, "thousand": 1e3, "mille": 1e3, "m": 1e6, "million": 1e6, "millions": 1e6}
-_MINE: Final = re.compile(_FIRST_PERSON + r"(?=[\s'])", re.IGNORECASE)
+_MINE: Final = re.compile(r"\b" + _FIRST_PERSON + r"(?=[\s'])", re.IGNORECASE)
 
 
 @dataclass(frozen=True)
@@ -100,9 +108,10 @@ class Claims:
 def find_claims(text: str, parameters: ClaimsParameters | None = None) -> Iterator[Claim]:
     """Yield the claims in `text`: titles first, then follower counts, then income."""
     limits = parameters or ClaimsParameters()
-    plain = normalise(text)
+    plain = normalise(text).replace("’", "'")
     for found in _TITLE.finditer(plain):
-        yield Claim("title", found[1].strip())
+        if not _NOT_THEIRS.search(plain, found.start(), found.start(2)):
+            yield Claim("title", found[1].strip())
     for found in _FOLLOWERS.finditer(plain):
         number = _value(found[1], found[2])
         if number >= limits.least_followers:
@@ -119,4 +128,4 @@ def _value(digits: str, unit: str | None) -> int:
         value = float(re.sub(r"[ .,]", "", digits))
     else:
         value = float(digits.replace(",", "."))
-    return int(value * _MULTIPLIERS.get((unit or "").lower(), 1.0))
+    return round(min(value * _MULTIPLIERS.get((unit or "").lower(), 1.0), _MOST))

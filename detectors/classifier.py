@@ -117,8 +117,8 @@ def check_files(folder: Path) -> None:
     """Compare every file of the model folder with its manifest. Raises ModelError on the first that differs."""
     manifest = folder / "manifest.json"
     try:
-        sums = json.loads(manifest.read_text(encoding="utf-8"))["sha256"]
-    except (OSError, ValueError, KeyError) as error:
+        sums = dict(json.loads(manifest.read_text(encoding="utf-8"))["sha256"])
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{manifest}: cannot be read ({error}); install Pitchwatch again") from error
     for name, expected in sums.items():
         path = folder / name

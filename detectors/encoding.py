@@ -4,6 +4,7 @@ Layout: `<s> query: the line </s> earlier line </s> … </s>`. Token type 1 mark
 the model averages over type 1 only, so that the context explains a line but is not judged with it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final
@@ -20,6 +21,8 @@ _END: Final = 2
 # "query: " is the prefix that the encoder was pre-trained with; a chat line says so, since people write there
 # what they would not say.
 _PREFIX: Final = {"speech": "query: ", "chat": "query: chat: "}
+# Pieces that mean something to the network; written out in a chat they are only letters.
+_MARKS: Final = re.compile(r"</?s>|<(?:pad|unk|mask)>", re.IGNORECASE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,11 +39,15 @@ def encode(tokenizer: Tokenizer, text: str, kind: str, context: Sequence[str] = 
 
     What is too long is cut: the line at its end, the context at its oldest words.
     """
-    line: list[int] = tokenizer.encode(_PREFIX[kind] + normalise(text)).ids[:LINE_TOKENS]
+    line: list[int] = tokenizer.encode(_PREFIX[kind] + _plain(text)).ids[:LINE_TOKENS]
     line[-1] = _END
     before: list[int] = []
     for earlier in context:
-        before += tokenizer.encode(normalise(earlier), add_special_tokens=False).ids
+        before += tokenizer.encode(_plain(earlier), add_special_tokens=False).ids
         before.append(_END)
     before = before[-CONTEXT_TOKENS:]
     return EncodedLine((*line, *before), (1,) * len(line) + (0,) * len(before))
+
+
+def _plain(text: str) -> str:
+    return _MARKS.sub(" ", normalise(text))

@@ -4,6 +4,7 @@ What it passes by never reaches the transformer, so its threshold is fitted to l
 card). People on seats and speech are never judged by it.
 """
 
+import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path
@@ -44,8 +45,11 @@ class Gate:
     @classmethod
     def load(cls, path: Path) -> "Gate":
         """Read weights from an .npz file. Raises OSError, KeyError or ValueError when it cannot be read."""
-        with np.load(path, allow_pickle=False) as stored:
-            return cls(stored["weights"].astype(np.float32), float(stored["bias"]), float(stored["threshold"]))
+        try:
+            with np.load(path, allow_pickle=False) as stored:
+                return cls(stored["weights"].astype(np.float32), float(stored["bias"]), float(stored["threshold"]))
+        except (zipfile.BadZipFile, EOFError) as error:
+            raise ValueError(f"{path}: {error}") from error
 
     def logit(self, text: str) -> float:
         """Return how much the text looks like something the transformer should read, in log-odds."""

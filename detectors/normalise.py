@@ -25,6 +25,9 @@ _DEFANGED: Final = (
     (re.compile(r"\bh(?:xx|\*\*|tt)ps?(?=://)", re.IGNORECASE), "https"),
     (re.compile(r"\s?[\[({]\s?(?:\.|dot|point)\s?[\])}]\s?", re.IGNORECASE), "."),
 )
+# Drawn as nothing, though Unicode does not count them as control characters. Behind a letter only: behind a sign
+# they choose between an emoji and a plain sign.
+_UNSEEN: Final = re.compile(r"(?<=\w)[\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\ufe00-\ufe0f\U000e0100-\U000e01ef]+")
 # Regional indicators 🇦…🇿 and squared letters 🅰…🆉 spell words in chats.
 _EMOJI_LETTERS: Final = {
     **{0x1F1E6 + i: chr(ord("a") + i) for i in range(26)},
@@ -38,7 +41,8 @@ def normalise(text: str) -> str:
     """Return `text` in NFKC, without invisible characters, look-alike letters or letter spacing, at most
     `MAX_CHARS` long, white space folded to single blanks."""
     text = unicodedata.normalize("NFKC", text[: 4 * MAX_CHARS].translate(_EMOJI_LETTERS))
-    text = "".join(_visible(char) for char in text)
+    text = _UNSEEN.sub("", "".join(_visible(char) for char in text))
+    text = unicodedata.normalize("NFKC", text)  # what stood apart may now stand together
     if _FOREIGN.search(text):
         text = _WORD.sub(_latin_word, text)
     for pattern, plain in _DEFANGED:

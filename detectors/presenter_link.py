@@ -15,10 +15,11 @@ _LINK: Final = re.compile(r"\b(?:https?://|www\.)?((?:[\w-]+\.)+[a-z]{2,}(?:/[^\
 _COMMON: Final = frozenset({"team", "official", "live", "show", "crew", "admin", "staff", "support", "equipe", "real"})
 
 
-def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> Person | None:
+def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account], any_link: bool = True) -> Person | None:
     """Return the presenter for whom the chat line's author speaks, or None.
 
-    `sellers` are the accounts with a pitch of their own under way. A name that merely stands beside the presenter
+    `sellers` are the accounts with a pitch of their own under way; with `any_link`, a link of whatever kind given
+    meanwhile counts as theirs. A name that merely stands beside the presenter
     is not enough: the presenter must be selling, be named, have named the author, or have given the same link.
     """
     presenters = show.presenters()
@@ -31,6 +32,8 @@ def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> P
             return presenter
         if _links(line.text) & _links_of(show, presenter.account):
             return presenter
+    if not any_link:
+        return None
     return next((p for p in presenters if p.account in selling and _links(line.text)), None)
 
 

@@ -120,6 +120,8 @@ class Show:
         presence.seconds += line.until - line.at
         presence.last_at = line.at
         presence.seated = presence.seated or line.kind == "speech"
+        if line.seat is not None:
+            self.seats[line.seat] = line.person  # whoever speaks from a seat sits there, announced or not
         self.recent.append(line)
         self._talk.append((line.at, line.person.account, words))
 
@@ -127,12 +129,12 @@ class Show:
         if change.change == "joined":
             self.seats[change.seat] = change.person
             self._presence(change.person).seated = True
-        elif self.seats.get(change.seat) is not None:
+        elif (sitting := self.seats.get(change.seat)) is not None and sitting.account == change.person.account:
             del self.seats[change.seat]
 
     def _state(self, state: RoomState) -> None:
-        if state.state == "lost" and self._lost_since is None:
-            self._lost_since = state.at
+        if state.state == "lost":
+            self._lost_since = state.at if self._lost_since is None else self._lost_since
         elif self._lost_since is not None:
             self.lost_seconds += max(0.0, self.at - self._lost_since)
             self._lost_since = None
@@ -157,7 +159,7 @@ class Show:
                 return
 
     def snapshot(self) -> dict[str, Any]:
-        """Return the numbers of this memory, without any text, as JSON-able values."""
+        """Return the numbers of this memory, without any text, as JSON-able values. Who presents comes along first."""
         return {
             "at": self.at,
             "events": self.events,
@@ -167,7 +169,7 @@ class Show:
             "seats": {str(seat): [str(p.account), p.name] for seat, p in self.seats.items()},
             "people": [
                 [str(p.person.account), p.person.name, p.words, p.lines, p.seconds, p.last_at, p.seated, p.weights]
-                for p in list(self.people.values())[-MAX_SNAPSHOT:]
+                for p in sorted(self.people.values(), key=lambda p: p.seated)[-MAX_SNAPSHOT:]
             ],
             "talk": [[at, str(who), words] for at, who, words in list(self._talk)[-MAX_SNAPSHOT:]],
         }

@@ -248,7 +248,8 @@ def test_a_locked_database_is_said_and_nothing_half_written(tmp_path: Path) -> N
 def test_a_full_disk_is_said_and_nothing_half_written(tmp_path: Path) -> None:
     database = tmp_path / "a.db"
     pitchwatch("replay", CLEAN, "--db", database)
-    limited = f"ulimit -f {database.stat().st_size // 1024 + 8}; exec {sys.executable} -m bot replay {EVENING} --db {database}"
+    blocks = database.stat().st_size // 1024 + 8
+    limited = f"ulimit -f {blocks}; exec {sys.executable} -m bot replay {EVENING} --db {database}"
     done = subprocess.run(["bash", "-c", limited], capture_output=True, cwd=ROOT, timeout=120, check=False)
     assert done.returncode == 1, done.stderr
     assert len(done.stderr.splitlines()) == 1 and b"nothing was half written" in done.stderr

@@ -33,7 +33,7 @@ def check(path: Path, handle: str, as_json: bool, settings: Settings) -> int:
         except AmbiguousHandleError as error:
             print(f"pitchwatch: {error}", file=sys.stderr)
             return 1
-        since = listening_since(database)
+        since = listening_since(database, LOCAL)
         if account is None:
             return _unknown(handle, since, as_json, settings.language)
         card = read_card(database, account, LOCAL)

@@ -122,12 +122,13 @@ class _Batches:
 def _numbered_lines(file: BinaryIO) -> Iterator[tuple[int, bytes]]:
     """Yield lines with their numbers from 2; of a line that is too long, only its beginning."""
     number = 1
-    while raw := file.readline(MAX_LINE_BYTES + 2):
+    longest = MAX_LINE_BYTES + len(b"\r\n") + 1
+    while raw := file.readline(longest):
         number += 1
-        long = len(raw) > MAX_LINE_BYTES + 1
-        while long and not raw.endswith(b"\n"):
+        cut = len(raw) == longest and not raw.endswith(b"\n")
+        while cut:
             more = file.readline(MAX_LINE_BYTES)
             if not more or more.endswith(b"\n"):
                 break
         if raw.strip():
-            yield number, raw if long else raw.rstrip(b"\r\n")
+            yield number, raw if cut else raw.rstrip(b"\r\n")

@@ -4,9 +4,8 @@ The format is described in docs/formats.md, section 1.
 """
 
 import json
-import math
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
@@ -32,6 +31,9 @@ MAX_NAME: Final = 100
 MAX_TITLE: Final = 300
 #: A show may not claim to last longer than this, in seconds.
 MAX_AT: Final = 30 * 86_400.0
+
+#: Control characters but tab and new line, each to be replaced by a blank.
+_STEERING: Final = {code: " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
 
 
 class NotAScriptError(Exception):
@@ -60,16 +62,16 @@ def parse_header(raw: bytes, address: str) -> ShowInfo:
         show_id = _text(row, "id", MAX_NAME)
         host = row.get("host")
         started = row.get("started")
-        platform = str(row.get("platform", "replay"))[:MAX_NAME] or "replay"
+        platform = _platform(row)
         return ShowInfo(
             id=show_id,
             room=RoomKey("replay", address),
-            title=str(row.get("title", ""))[:MAX_TITLE],
-            host=_person(host, platform) if isinstance(host, str) and host else None,
+            title=_whole(str(row.get("title", "")))[:MAX_TITLE],
+            host=_person(host, platform) if isinstance(host, str) and _whole(host).strip() else None,
             lang=row["lang"] if row.get("lang") in ("en", "fr") else None,
-            started=datetime.fromisoformat(started) if isinstance(started, str) else None,
+            started=_utc(started) if isinstance(started, str) else None,
         )
-    except (BadLineError, ValueError) as error:
+    except (BadLineError, ValueError, OverflowError) as error:
         raise NotAScriptError(f"{address}: is no show script: {error}") from error
 
 
@@ -117,9 +119,8 @@ def _fact(row: dict[str, Any], event_id: str, at: float, person: Person) -> Acco
     followers = row.get("followers")
     if not isinstance(followers, int) or isinstance(followers, bool) or followers < 0:
         raise BadLineError("followers must be a whole number of 0 or more")
-    return AccountFact(
-        event_id, at, person, followers, str(row.get("source", ""))[:MAX_NAME], str(row.get("as_of", ""))[:10]
-    )
+    source, as_of = (_whole(str(row.get(name, ""))) for name in ("source", "as_of"))
+    return AccountFact(event_id, at, person, followers, source[:MAX_NAME], as_of[:10])
 
 
 def _object(raw: bytes) -> dict[str, Any]:
@@ -138,12 +139,7 @@ def _object(raw: bytes) -> dict[str, Any]:
 
 def _seconds(row: dict[str, Any], name: str) -> float:
     value = row.get(name)
-    if (
-        isinstance(value, bool)
-        or not isinstance(value, int | float)
-        or not math.isfinite(value)
-        or not 0 <= value <= MAX_AT
-    ):
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= MAX_AT:
         raise BadLineError(f"{name} must be seconds from 0 to {MAX_AT:g}, not {value!r:.40}")
     return float(value)
 
@@ -157,18 +153,36 @@ def _seat(row: dict[str, Any]) -> int:
 
 def _text(row: dict[str, Any], name: str, longest: int) -> str:
     value = row.get(name)
-    if not isinstance(value, str) or not value.strip():
+    text = _whole(value).strip() if isinstance(value, str) else ""
+    if not text:
         raise BadLineError(f"{name} must be text that is not empty")
-    return value.strip()[:longest]
+    return text[:longest]
+
+
+def _whole(text: str) -> str:
+    """Replace what JSON can name but nobody can take: halves of characters, and what would steer a terminal."""
+    return text.encode("utf-8", "replace").decode("utf-8").translate(_STEERING)
+
+
+def _utc(started: str) -> datetime:
+    """Read an ISO time; one without a zone is taken for UTC."""
+    read = datetime.fromisoformat(started)
+    return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
 def _person(name: str, platform: str) -> Person:
-    return Person(Account(platform, SERVER, name.strip()[:MAX_NAME].lower()), name.strip()[:MAX_NAME])
+    shown = _whole(name).strip()[:MAX_NAME]
+    return Person(Account(platform, SERVER, shown.lower()), shown)
+
+
+def _platform(row: dict[str, Any]) -> str:
+    # A colon would part the account's name in the wrong place when it is read back.
+    return _whole(str(row.get("platform", "replay"))).replace(":", "_")[:MAX_NAME] or "replay"
 
 
 def platform_of(header: bytes) -> str:
     """Return the platform that a valid header names."""
-    return str(json.loads(header).get("platform", "replay"))[:MAX_NAME] or "replay"
+    return _platform(json.loads(header))
 
 
 def is_media_beside(script: Path, file: str) -> bool:

@@ -1,0 +1,558 @@
+"""Episodes: from lines with their readings to how sure it is that somebody sells their own."""
+
+import json
+import math
+from collections.abc import Iterable
+from dataclasses import replace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from detectors.arc import MAX_QUOTES, MAX_TRACKS, Arc, ArcParameters
+from detectors.records import (
+    EpisodeState,
+    Event,
+    Finding,
+    Line,
+    Message,
+    PhaseSpan,
+    Quote,
+    Reading,
+    RoomState,
+    SeatChange,
+    Tick,
+    Unavailable,
+)
+from detectors.show import Show
+from tests.stand_ins import chat, person, reading, show_info, speech
+
+#: Every number is set: what ships is fitted anew now and then. A sure pitch adds 2; half of it is left after 120 s.
+P = ArcParameters(
+    base=-4.0,
+    pivot=0.4,
+    line_most=2.0,
+    half_life=120.0,
+    taught_after=240.0,
+    taught_bonus=0.7,
+    passage_gap=90.0,
+    passage_bonus=0.8,
+    shield_time=45.0,
+    shield_factor=0.5,
+    pull=0.6,
+    audience=-0.8,
+    floor=-3.0,
+    episode_gap=600.0,
+)
+HOST, GUEST, HELPER = person("@kingo_reels"), person("@marta"), person("@zoe")
+SURE, WEAK = 0.97, 0.45
+
+Step = tuple[Event, Reading | Unavailable | None]
+
+
+def pitch(number: int, at: float, who: str = HOST.name, sure: float = SURE, text: str = "book a call") -> Step:
+    return speech(number, at, who, text), reading(sure, offers=["coaching"], cues=["scarcity"])
+
+
+def written(number: int, at: float, who: str, text: str, sure: float = SURE) -> Step:
+    return chat(number, at, who, text), reading(sure, offers=["coaching"])
+
+
+def other(number: int, at: float, act: str, who: str = HOST.name, seconds: float = 6.0) -> Step:
+    return speech(number, at, who, "so the first thing is", seconds), reading(0.01, act)
+
+
+def tick(at: float) -> Step:
+    return Tick(at), None
+
+
+class Stage:
+    """A show with its arc."""
+
+    def __init__(self, parameters: ArcParameters = P, host: str | None = HOST.name) -> None:
+        self.show, self.arc = Show(show_info(host)), Arc(parameters)
+
+    def play(self, *steps: Step) -> list[EpisodeState | None]:
+        states = []
+        for event, read in steps:
+            self.show.apply(event)
+            states.append(self.arc.observe(self.show, event, read))
+        return states
+
+
+def logits(states: Iterable[EpisodeState | None]) -> list[float | None]:
+    return [state.logit if state else None for state in states]
+
+
+def about(*values: float | None) -> list[object]:
+    return [None if value is None else pytest.approx(value, abs=1e-4) for value in values]
+
+
+def quote(step: Step) -> Quote:
+    line, read = step
+    assert isinstance(line, Line)
+    assert isinstance(read, Reading)
+    return Quote(line.id, line.at, line.until, line.person, line.kind, line.text, read.pitch)
+
+
+def log_odds(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))
+
+
+# One line
+
+
+def test_a_lone_remark_whole() -> None:
+    remark = pitch(1, 100.0)
+    assert Stage().play(remark) == [
+        EpisodeState(
+            person=HOST,
+            number=1,
+            since=100.0,
+            at=106.0,
+            logit=-2.0,
+            phase="pitch",
+            offers=("coaching",),
+            cues=("scarcity",),
+            evidence=(quote(remark),),
+            reasons=(Message("why.no_teaching"), Message("why.cue.scarcity")),
+        )
+    ]
+
+
+@given(st.floats(0.0, 1.0), st.lists(st.sampled_from(["teach", "other"]), max_size=5))
+def test_a_lone_remark_does_not_rise_high(sure: float, after: list[str]) -> None:
+    later = [other(n, 110.0 + 10.0 * n, act) for n, act in enumerate(after)]
+    states = Stage().play(pitch(0, 100.0, sure=sure), *later)
+    assert all(state is None or state.logit <= P.base + P.line_most for state in states)
+    assert states[1:] == [None] * len(later)
+
+
+@pytest.mark.parametrize(
+    ("step", "parameters"),
+    [
+        (pitch(1, 100.0, sure=WEAK), P),  # nothing yet that could be quoted
+        (pitch(1, 100.0, sure=WEAK), replace(P, floor=-99.0)),
+        (pitch(1, 100.0), replace(P, floor=-1.9)),
+        (other(1, 100.0, "teach"), P),
+        (other(1, 100.0, "sponsor"), P),
+        ((pitch(1, 100.0)[0], Unavailable("no model")), P),
+        ((pitch(1, 100.0)[0], None), P),
+        ((replace(speech(1, 100.0, HOST.name, "thanks for watching"), weight=0.0), reading(SURE)), P),
+        ((SeatChange("s", 1.0, 1, HOST, "joined"), None), P),
+        ((RoomState("r", 1.0, "lost"), None), P),
+        (tick(100.0), P),
+    ],
+)
+def test_says_nothing(step: Step, parameters: ArcParameters) -> None:
+    stage = Stage(parameters)
+    assert stage.play(step) == [None]
+
+
+# Lines that add up
+
+
+def test_evidence_fades() -> None:
+    states = Stage().play(pitch(1, 100.0), pitch(2, 180.0), pitch(3, 240.0))
+    second = 2.0 * 0.5 ** (80 / 120) + 2.0
+    third = second * 0.5 ** (60 / 120) + 2.0
+    assert logits(states) == about(-2.0, -4.0 + second, -4.0 + third)
+
+
+def test_a_slow_pitch_adds_up_over_minutes() -> None:
+    gain, left = log_odds(0.6) - log_odds(0.4), 0.5 ** (40 / 120)
+    states = Stage().play(*(pitch(n, 100.0 + 40.0 * n, sure=0.6) for n in range(9)))
+    levels = [gain * (1 - left ** (n + 1)) / (1 - left) for n in range(9)]
+    # The first line alone is below the floor.
+    assert logits(states) == about(None, *(-4.0 + level for level in levels[1:]))
+    last = states[-1]
+    assert last is not None
+    assert last.logit > P.base + P.line_most + 1.0
+    assert (last.number, last.since, last.at, last.passages, len(last.evidence)) == (1, 100.0, 426.0, 1, 9)
+
+
+def test_weak_lines_count_but_are_not_quoted() -> None:
+    weak, sure = pitch(1, 100.0, sure=WEAK), pitch(2, 106.0)
+    states = Stage().play(weak, sure)
+    gained = log_odds(WEAK) - log_odds(0.4)
+    assert logits(states) == about(None, -4.0 + gained * 0.5 ** (6 / 120) + 2.0)
+    assert states[1] is not None
+    assert (states[1].since, states[1].evidence) == (106.0, (quote(sure),))
+
+
+@pytest.mark.parametrize(("sure", "quoted"), [(0.499, False), (0.5, True)])
+def test_what_is_as_likely_a_pitch_as_not_is_quoted(sure: float, quoted: bool) -> None:
+    (state,) = Stage(replace(P, floor=-99.0)).play(pitch(1, 100.0, sure=sure))
+    assert (state is not None) is quoted
+
+
+def test_later_passages_add_up_to_twice() -> None:
+    stage = Stage()
+    states = stage.play(*(pitch(n, 100.0 + 120.0 * n) for n in range(4)))
+    # The level runs 2, 3, 3.5, 3.75; each passage but the first adds 0.8, and no more than two of them do.
+    assert logits(states) == about(-2.0, -0.2, 1.1, 1.35)
+    assert [(state.passages, state.number) for state in states if state] == [(1, 1), (2, 1), (3, 1), (4, 1)]
+    assert [state.reasons[1:-1] for state in states if state] == [
+        (),
+        *((Message("why.passages", {"count": count}),) for count in (2, 3, 4)),
+    ]
+
+
+@pytest.mark.parametrize(("at", "passages"), [(196.0, 1), (196.1, 2)])
+def test_quiet_parts_passages(at: float, passages: int) -> None:
+    last = Stage().play(pitch(1, 100.0), other(2, 150.0, "teach"), pitch(3, at))[-1]
+    assert last is not None
+    assert last.passages == passages
+
+
+@pytest.mark.parametrize(
+    ("taught", "bonus", "reason"),
+    [
+        (0.0, 0.0, Message("why.no_teaching")),
+        (120.0, 0.35, Message("why.after_teaching", {"minutes": 2})),
+        (240.0, 0.7, Message("why.after_teaching", {"minutes": 4})),
+        (3_000.0, 0.7, Message("why.after_teaching", {"minutes": 50})),
+    ],
+)
+def test_teaching_before(taught: float, bonus: float, reason: Message) -> None:
+    lesson = (speech(1, 0.0, HOST.name, "so the first thing is", taught), reading(0.0, "teach"))
+    state = Stage().play(lesson, pitch(2, 3_100.0))[-1]
+    assert state is not None
+    assert state.logit == pytest.approx(-2.0 + bonus, abs=1e-4)
+    assert state.reasons[0] == reason
+
+
+def test_teaching_counts_from_everybody_on_stage_in_speech_and_writing_but_not_from_the_audience() -> None:
+    read = reading(0.0, "teach")
+    # 60 s spoken by the host, 60 s by the guest, 60 s as 150 words in the chat by the host: 3 minutes.
+    lessons = [
+        (speech(1, 0.0, HOST.name, "first", 60.0), read),
+        (speech(2, 60.0, GUEST.name, "second", 60.0, seat=2), read),
+        (chat(3, 130.0, HOST.name, "word " * 150), read),
+        (chat(4, 140.0, HELPER.name, "word " * 600), read),
+    ]
+    state = Stage().play(*lessons, pitch(5, 200.0))[-1]
+    assert state is not None
+    assert state.reasons[0] == Message("why.after_teaching", {"minutes": 3})
+    assert state.logit == pytest.approx(-2.0 + 0.7 * 180 / 240, abs=1e-4)
+
+
+def test_teaching_after_the_first_offer_does_not_count() -> None:
+    lesson = (speech(2, 106.0, HOST.name, "now", 60.0), reading(0.0, "teach"))
+    state = Stage().play(pitch(1, 100.0), lesson, pitch(3, 166.0))[-1]
+    assert state is not None
+    assert state.reasons[0] == Message("why.no_teaching")
+    assert state.logit == pytest.approx(-4.0 + 2.0 * 0.5 ** (66 / 120) + 2.0, abs=1e-4)
+
+
+@pytest.mark.parametrize(("weight", "logit"), [(0.5, -1.5), (9.0, -1.0), (-0.5, -2.5), (-9.0, -3.0)])
+def test_other_detectors_add_within_bounds(weight: float, logit: float) -> None:
+    stage = Stage()
+    stage.show.note(Finding("links", HOST, 0.0, 1.0, Message("x"), (), weight))
+    assert logits(stage.play(pitch(1, 100.0))) == about(logit)
+
+
+def test_what_was_offered_strongest_first() -> None:
+    def offering(number: int, at: float, **offers: float) -> Step:
+        plain = reading(SURE)
+        return speech(number, at, HOST.name, "buy"), replace(plain, offers={**plain.offers, **offers})
+
+    states = Stage().play(
+        offering(1, 100.0, ebook=0.6, course=0.8, group=0.5, merch=0.49), offering(2, 110.0, ebook=0.9, tool=0.8)
+    )
+    assert [state.offers for state in states if state] == [
+        ("course", "ebook", "group"),
+        ("ebook", "course", "tool", "group"),
+    ]
+
+
+# Sponsors and warnings
+
+
+@pytest.mark.parametrize("act", ["sponsor", "caution"])
+@pytest.mark.parametrize(("at", "logit"), [(60.0, -3.0), (100.0, -3.0), (101.0, -2.0)])
+def test_a_sponsor_or_a_warning_shields_for_a_while(act: str, at: float, logit: float) -> None:
+    assert logits(Stage().play(other(1, 50.0, act), pitch(2, at))) == about(None, logit)
+
+
+def test_half_sponsor_half_warning_shields_as_well() -> None:
+    plain = reading(0.4)
+    mixed = replace(plain, acts={**plain.acts, "sponsor": 0.3, "caution": 0.3, "other": 0.0})
+    assert logits(Stage().play((speech(1, 50.0, HOST.name, "x"), mixed), pitch(2, 60.0))) == about(None, -3.0)
+
+
+def test_a_shield_is_its_speakers_own() -> None:
+    assert logits(Stage().play(other(1, 50.0, "sponsor", GUEST.name), pitch(2, 60.0))) == about(None, -2.0)
+
+
+def test_a_sponsor_takes_off_what_was_gathered() -> None:
+    states = Stage().play(pitch(1, 100.0), other(2, 106.0, "sponsor"), pitch(3, 172.0))
+    left = (2.0 * 0.5 ** (6 / 120) - 0.6) * 0.5 ** (66 / 120)
+    assert logits(states) == about(-2.0, None, -4.0 + left + 2.0)
+
+
+def test_sponsors_never_take_off_more_than_there_is() -> None:
+    reads = [other(n, 10.0 * n, "sponsor") for n in range(5)]
+    assert logits(Stage().play(*reads, pitch(9, 200.0)))[-1:] == about(-2.0)
+
+
+# The audience
+
+OFFER = pitch(1, 100.0, text="it is all on kingo.example/call")
+
+
+def test_somebody_in_the_chat_who_sells_for_a_presenter_whole() -> None:
+    line = chat(2, 120.0, HELPER.name, "here: kingo.example/call"), reading(SURE, offers=["course"], cues=["link"])
+    assert Stage().play(OFFER, line)[1] == EpisodeState(
+        person=HELPER,
+        number=1,
+        since=120.0,
+        at=120.0,
+        logit=-2.8,
+        phase="pitch",
+        offers=("course",),
+        cues=("link",),
+        evidence=(quote(line),),
+        reasons=(
+            Message("why.no_teaching"),
+            Message("why.for_presenter", {"name": HOST.name}),
+            Message("why.cue.link"),
+        ),
+        presenter=HOST,
+    )
+
+
+@pytest.mark.parametrize(
+    ("before", "at", "text", "linked"),
+    [
+        (OFFER, 120.0, "here: kingo.example/call", True),
+        (OFFER, 120.0, "kingo has four places left", True),
+        (OFFER, 120.0, "i sell paintings, ask me", False),
+        (OFFER, 706.0, "kingo has four places left", True),
+        (OFFER, 706.5, "kingo has four places left", False),  # the presenter's offer is long over
+        (other(1, 100.0, "other"), 120.0, "kingo has four places left", False),
+        (other(1, 100.0, "other"), 120.0, "paintings on zoe.example", False),
+    ],
+)
+def test_who_in_the_chat_is_linked(before: Step, at: float, text: str, linked: bool) -> None:
+    states = Stage().play(before, *(written(n, at + n, HELPER.name, text) for n in range(3)))[1:]
+    if not linked:
+        assert states == [None] * 3
+        return
+    assert logits(states[:1]) == about(-2.8)
+    assert states[0] is not None
+    assert states[0].presenter == HOST
+
+
+def test_a_stranger_in_the_chat_is_nobodys_episode_however_often_it_is_said() -> None:
+    lines = [written(n, 100.0 + n, HELPER.name, "buy my paintings") for n in range(30)]
+    assert Stage().play(other(99, 50.0, "other"), *lines) == [None] * 31
+
+
+def test_once_linked_stays_linked() -> None:
+    states = Stage().play(
+        OFFER, written(2, 120.0, HELPER.name, "kingo.example/call"), written(3, 130.0, HELPER.name, "dm me")
+    )
+    assert [state.presenter for state in states if state] == [None, HOST, HOST]
+
+
+def test_a_warning_of_somebody_linked_takes_off_as_well() -> None:
+    first, second = (written(n, 120.0 + n, HELPER.name, "kingo.example/call") for n in (2, 62))
+    warning = chat(3, 123.0, HELPER.name, "careful with such offers"), reading(0.0, "caution")
+    left = (2.0 * 0.5 ** (1 / 120) - 0.6) * 0.5 ** (59 / 120)
+    assert logits(Stage().play(OFFER, first, warning, second)) == about(-2.0, -2.8, None, -4.8 + left + 2.0)
+
+
+def test_who_comes_on_stage_sells_for_themselves() -> None:
+    on_stage = speech(3, 130.0, HELPER.name, "dm me", seat=2), reading(SURE)
+    state = Stage().play(OFFER, written(2, 120.0, HELPER.name, "kingo.example/call"), on_stage)[-1]
+    assert state is not None
+    assert (state.presenter, state.number, len(state.evidence)) == (None, 1, 2)
+    assert state.logit == pytest.approx(-4.0 + 2.0 * 0.5 ** (16 / 120) + 2.0, abs=1e-4)
+
+
+def test_in_a_room_of_text_whoever_writes_most_presents() -> None:
+    lines = [written(n, 10.0 * n, GUEST.name, "my course is open, dm me") for n in range(8)]
+    states = Stage(host=None).play(*lines)
+    assert states[:7] == [None] * 7
+    assert states[7] is not None
+    assert (states[7].presenter, states[7].evidence) == (None, tuple(quote(line) for line in lines))
+
+
+# The end of an episode
+
+
+def test_an_episode_ends_by_time_and_the_next_has_a_new_number() -> None:
+    stage = Stage()
+    first = pitch(1, 100.0)
+    (begun,) = stage.play(first)
+    assert stage.play(tick(400.0), tick(706.0)) == [None, None]
+    (ended,) = stage.play(tick(706.5))
+    assert begun is not None
+    assert ended == replace(begun, at=706.5, phase="talk", ended=True)
+    assert stage.play(tick(707.0), tick(9_000.0)) == [None, None]
+
+    again = speech(2, 9_100.0, HOST.name, "the ebook"), reading(SURE, offers=["ebook"])
+    assert stage.play(again) == [
+        EpisodeState(
+            HOST, 2, 9_100.0, 9_106.0, -2.0, "pitch", ("ebook",), (), (quote(again),), (Message("why.no_teaching"),)
+        )
+    ]
+
+
+@pytest.mark.parametrize(("at", "number", "quotes"), [(706.0, 1, 2), (706.5, 2, 1)])
+def test_a_long_gap_begins_a_new_episode_without_a_tick(at: float, number: int, quotes: int) -> None:
+    state = Stage().play(pitch(1, 100.0), pitch(2, at))[-1]
+    assert state is not None
+    assert (state.number, len(state.evidence)) == (number, quotes)
+
+
+def test_several_episodes_end_one_by_one() -> None:
+    stage = Stage()
+    stage.play(pitch(1, 100.0), pitch(2, 110.0, GUEST.name), tick(500.0))
+    ended = stage.play(tick(900.0), tick(910.0), tick(920.0))
+    assert [(state.person, state.ended) if state else None for state in ended] == [(HOST, True), (GUEST, True), None]
+
+
+def test_the_end_of_the_show_ends_all_in_the_order_of_their_beginning() -> None:
+    stage = Stage()
+    stage.play(pitch(1, 100.0, GUEST.name), pitch(2, 110.0), pitch(3, 120.0, GUEST.name))
+    last = stage.arc.finish(130.0)
+    assert [(state.person, state.since, state.at, state.ended, len(state.evidence)) for state in last] == [
+        (GUEST, 100.0, 130.0, True, 2),
+        (HOST, 110.0, 130.0, True, 1),
+    ]
+    assert stage.arc.finish(130.0) == []
+    assert stage.play(tick(9_000.0)) == [None]
+
+
+def test_the_timeline_is_that_of_the_stage() -> None:
+    stage = Stage()
+    lesson = [other(n, 10.0 * n, "teach", seconds=10.0) for n in range(30)]
+    selling = [pitch(n, 10.0 * n) for n in range(30, 60)]
+    noise = [written(n, 300.0 + n, HELPER.name, "word " * 90, sure=0.01) for n in range(100, 150)]
+    stage.play(*sorted([*lesson, *selling, *noise], key=lambda step: step[0].at))
+    assert stage.arc.phases() == [PhaseSpan(0.0, 300.0, "teach"), PhaseSpan(300.0, 600.0, "pitch")]
+
+
+# Bounds
+
+
+def test_quotes_are_bounded() -> None:
+    lines = [pitch(n, 100.0 + 10.0 * n) for n in range(MAX_QUOTES + 8)]
+    state = Stage().play(*lines)[-1]
+    assert state is not None
+    assert state.evidence == tuple(quote(line) for line in lines[8:])
+
+
+def flood(sure: float, at: float = 200.0) -> list[Step]:
+    return [written(1_000 + n, at + n / 100, f"@v{n}", "buy followers", sure) for n in range(MAX_TRACKS + 100)]
+
+
+@pytest.mark.parametrize("sure", [WEAK, SURE])
+def test_tracks_are_bounded_and_a_newcomer_is_still_followed(sure: float) -> None:
+    stage = Stage()
+    stage.play(pitch(1, 100.0))
+    stage.play(*flood(sure))
+    states = stage.play(pitch(2, 210.0, GUEST.name), pitch(3, 216.0, GUEST.name))
+    assert len(stage.arc.snapshot()["tracks"]) <= MAX_TRACKS
+    assert [(state.number, state.since, len(state.evidence)) for state in states if state] == [
+        (1, 210.0, 1),
+        (1, 210.0, 2),
+    ]
+
+
+def test_the_longest_silent_are_forgotten_first() -> None:
+    stage = Stage()
+    crowd = [written(n, 100.0 + n / 10, f"@v{n}", "dm me", WEAK) for n in range(MAX_TRACKS)]
+    stage.play(*crowd, written(1_000, 200.0, "@v0", "dm me", WEAK), written(1_001, 201.0, "@new", "dm me", WEAK))
+    followed = [name for _, name, *_ in stage.arc.snapshot()["tracks"]]
+    assert followed == [*(f"@v{n}" for n in range(2, MAX_TRACKS)), "@v0", "@new"]
+
+
+def test_what_has_ended_is_forgotten_before_what_goes_on() -> None:
+    stage = Stage()
+    stage.play(pitch(1, 0.0, GUEST.name), pitch(2, 500.0), other(3, 510.0, "other", GUEST.name), tick(700.0))
+    stage.play(*flood(SURE, at=700.0)[: MAX_TRACKS - 1])
+    (state,) = stage.play(pitch(4, 720.0))
+    assert state is not None
+    assert (state.number, state.since, len(state.evidence)) == (1, 500.0, 2)
+
+
+def test_a_flood_of_the_audience_does_not_make_an_old_number_new() -> None:
+    stage = Stage()
+    stage.play(pitch(1, 100.0), tick(800.0))
+    stage.play(*flood(WEAK, at=900.0))
+    (state,) = stage.play(pitch(2, 1_000.0))
+    assert state is not None
+    assert state.number == 2
+
+
+# Going on after a restart
+
+
+@st.composite
+def stories(draw: st.DrawFn) -> list[Step]:
+    at, steps = 0.0, list[Step]()
+    for number in range(draw(st.integers(1, 25))):
+        at += draw(st.sampled_from([0.0, 7.0, 60.0, 130.0, 700.0]))
+        who = draw(st.sampled_from([HOST.name, GUEST.name]))
+        viewer = draw(st.sampled_from([HELPER.name, "@ana"]))
+        steps.append(
+            draw(
+                st.sampled_from(
+                    [
+                        tick(at),
+                        other(number, at, "teach", who, 40.0),
+                        other(number, at, "sponsor", who),
+                        pitch(number, at, who, sure=draw(st.sampled_from([WEAK, 0.6, SURE]))),
+                        pitch(number, at, who, text="on kingo.example/call"),
+                        written(number, at, viewer, "see kingo.example/call", draw(st.sampled_from([WEAK, SURE]))),
+                        written(number, at, viewer, "dm me"),
+                    ]
+                )
+            )
+        )
+    return steps
+
+
+def without_quotes(state: EpisodeState | None) -> EpisodeState | None:
+    return replace(state, evidence=()) if state else None
+
+
+@given(stories(), st.integers(0, 25))
+def test_goes_on_from_a_snapshot(steps: list[Step], cut: int) -> None:
+    stage = Stage()
+    stage.play(*steps[:cut])
+    restored = Arc(P)
+    restored.restore(json.loads(json.dumps(stage.arc.snapshot())))
+    for event, read in steps[cut:]:
+        stage.show.apply(event)
+        wanted = stage.arc.observe(stage.show, event, read)
+        got = restored.observe(stage.show, event, read)
+        assert without_quotes(got) == without_quotes(wanted)
+        if got and wanted:
+            # The quotes from before are in the store.
+            assert got.evidence == wanted.evidence[len(wanted.evidence) - len(got.evidence) :]
+    assert [without_quotes(s) for s in restored.finish(1e5)] == [without_quotes(s) for s in stage.arc.finish(1e5)]
+
+
+@given(stories())
+def test_numbers_only_grow_and_what_is_said_is_bounded(steps: list[Step]) -> None:
+    newest: dict[str, tuple[int, float]] = {}
+    for state in filter(None, Stage().play(*steps)):
+        number, since = newest.get(state.person.name, (0, -1.0))
+        assert (state.number, state.since) == (number, since) or (state.number > number and state.since > since)
+        newest[state.person.name] = state.number, state.since
+        assert state.since <= state.at
+        assert 0 < len(state.evidence) <= MAX_QUOTES
+        assert state.ended or state.logit >= P.floor
+        assert all(one.person == state.person and one.at >= state.since for one in state.evidence)
+
+
+def test_a_snapshot_holds_numbers_and_no_text() -> None:
+    stage = Stage()
+    stage.play(pitch(1, 100.0, text="secret offer"), written(2, 110.0, HELPER.name, "kingo_reels secret"))
+    kept = json.dumps(stage.arc.snapshot())
+    assert "secret" not in kept
+    assert HELPER.name in kept

@@ -1,0 +1,73 @@
+"""Who in the chat speaks for whom on the stage."""
+
+import pytest
+
+from detectors.presenter_link import find_presenter_link
+from detectors.records import Event, Line, Person
+from detectors.show import Show
+from tests.stand_ins import chat, person, show_info, speech
+
+HOST, GUEST = person("@KingoReels"), person("@marta_paints")
+
+
+def show_with(*events: Event) -> Show:
+    """A host and a guest who have spoken, then `events`."""
+    show = Show(show_info(HOST.name))
+    show.apply(speech(1, 0.0, HOST.name, "hello and welcome"))
+    show.apply(speech(2, 8.0, GUEST.name, "nice to be here", seat=2))
+    for event in events:
+        show.apply(event)
+    return show
+
+
+def said(who: Person, text: str) -> Line:
+    return speech(3, 20.0, who.name, text)
+
+
+@pytest.mark.parametrize(
+    ("before", "line", "sellers", "for_whom"),
+    [
+        # a presenter who sells is named by what is written, or by the name of who writes it
+        ((), ("@zoe", "kingoreels has a course for that"), (HOST,), HOST),
+        ((), ("@zoe", "ask MARTA, she has a course"), (GUEST,), GUEST),
+        ((), ("@team_kingoreels", "his course is open"), (HOST,), HOST),
+        ((), ("@zoe", "kingoreels has a course for that"), (), None),
+        ((), ("@zoe", "ask marta about her course"), (HOST,), None),
+        # a presenter who sells has named the writer
+        ((said(HOST, "Josephine will drop it in the chat"),), ("@josephine.b", "book a call"), (HOST,), HOST),
+        ((said(HOST, "Josephine will drop it in the chat"),), ("@josephine.b", "book a call"), (), None),
+        ((said(HOST, "my team will drop it in the chat"),), ("@team_b", "book a call"), (HOST,), None),
+        ((said(HOST, "ana drops it"),), ("@ana", "book a call"), (HOST,), None),  # too short a name to be one
+        # the same link, whether or not anything was sold yet
+        ((said(GUEST, "it is on marta.example/ink"),), ("@zoe", "https://MARTA.example/ink/"), (), GUEST),
+        ((said(GUEST, "it is on www.marta.example"),), ("@zoe", "(see http://marta.example)"), (), GUEST),
+        ((said(GUEST, "it is on marta.example/ink"),), ("@zoe", "zoe.example/ink"), (), None),
+        ((chat(3, 20.0, "@bob", "marta.example/ink"),), ("@zoe", "marta.example/ink"), (), None),
+        # any link while somebody sells
+        ((), ("@zoe", "the link again: shop.example/now"), (GUEST,), GUEST),
+        ((), ("@zoe", "the link again: shop.example/now"), (HOST, GUEST), HOST),
+        ((), ("@zoe", "so good... i mean 3.5 out of 4"), (HOST,), None),
+        ((), ("@zoe", "so good"), (HOST,), None),
+        # somebody who presents speaks for nobody else
+        ((), (GUEST.name, "marta.example/ink"), (GUEST,), None),
+    ],
+)
+def test_link(before: tuple[Event, ...], line: tuple[str, str], sellers: tuple[Person, ...], for_whom: Person) -> None:
+    written = chat(9, 30.0, *line)
+    assert find_presenter_link(show_with(*before), written, [one.account for one in sellers]) == for_whom
+
+
+@pytest.mark.parametrize(
+    ("text", "for_whom"), [("look at shop.example", None), ("look at marta.example", GUEST), ("ask marta", GUEST)]
+)
+def test_a_strangers_link_may_be_left_out(text: str, for_whom: Person | None) -> None:
+    show = show_with(said(GUEST, "it is on marta.example"))
+    sellers = [HOST.account, GUEST.account]
+    assert find_presenter_link(show, chat(9, 30.0, "@zoe", text), sellers, any_link=False) == for_whom
+
+
+def test_nobody_presents() -> None:
+    show = Show(show_info(None))
+    line = chat(1, 5.0, "@zoe", "shop.example")
+    show.apply(line)
+    assert find_presenter_link(show, line, [person("@bob").account]) is None
