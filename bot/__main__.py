@@ -4,8 +4,10 @@ import argparse
 import asyncio
 import logging
 import os
+import signal
 import sys
 from collections.abc import Sequence
+from io import TextIOWrapper
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -29,6 +31,9 @@ class _Parser(argparse.ArgumentParser):
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command and return its exit code."""
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(stream, TextIOWrapper):  # whatever the locale: hostile names must not end the program
+            stream.reconfigure(encoding="utf-8", errors="backslashreplace")
     given = _parser().parse_args(arguments)
     logging.basicConfig(level=logging.WARNING, format="%(levelname)s %(name)s: %(message)s", stream=sys.stderr)
     try:
@@ -78,7 +83,10 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _speed(text: str) -> float:
-    value = float(text)
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
     if not 0 < value <= 100_000:
         raise argparse.ArgumentTypeError("must be above 0 and at most 100000")
     return value
@@ -108,6 +116,7 @@ def _reader(settings: Settings) -> "Classifier":
 
 def _run(given: argparse.Namespace, settings: Settings) -> int:
     from bot.app import serve
+    from bot.rooms import RoomError
     from bot.store import StoreError
     from detectors.classifier import ModelError
 
@@ -117,6 +126,8 @@ def _run(given: argparse.Namespace, settings: Settings) -> int:
         settings = settings.model_copy(update={"store": settings.store.model_copy(update={"path": given.db})})
     try:
         return asyncio.run(serve(settings, _reader(settings), _face(given, settings, live=True)))
+    except RoomError as error:
+        return _fail(str(error), WRONG_USE)
     except (ModelError, StoreError) as error:
         return _fail(str(error), FAILED)
 
@@ -132,6 +143,7 @@ def _replay(given: argparse.Namespace, settings: Settings) -> int:
         for file in given.files:
             check_header(file)
         face = _face(given, settings, live=True)
+        signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves as Ctrl-C does, with the terminal whole
         return asyncio.run(replay(settings, _reader(settings), face, given.files, given.db, given.speed))
     except RoomError as error:
         return _fail(str(error), WRONG_USE)

@@ -6,15 +6,18 @@ import random
 import signal
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from datetime import UTC, datetime
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
+
+from apscheduler.schedulers.asyncio import AsyncIOScheduler
 
 from bot.faces import Face
 from bot.outbox import Outbox
 from bot.policy import Watch
 from bot.reading import LineReader, ModelStage
 from bot.rooms import RoomError
-from bot.rooms.registry import open_room
+from bot.rooms.registry import check_address, open_room
 from bot.store import MEMORY, Store, StoreError
 from bot.watch import ShowSummary, Watcher
 from config.settings import RoomSettings, Settings
@@ -24,11 +27,10 @@ log = logging.getLogger(__name__)
 
 #: A room that has run this long without failing is taken to be well again, in seconds.
 WELL_AFTER: Final = 60.0
-EXPIRE_EVERY: Final = 3_600.0
 
 
 class _Collector:
-    """Keeps the summaries of ended shows until their warnings are out, and who was warned about."""
+    """Keeps the summaries of ended shows until their warnings are out."""
 
     def __init__(self) -> None:
         self.ended_shows: list[ShowSummary] = []
@@ -60,39 +62,48 @@ async def replay(
     stage = ModelStage(reader)
     summaries: list[ShowSummary] = []
     alerted: list[str] = []
+    failed = False
     try:
         with face:
             for file in files:
                 store = Store(database or MEMORY, settings.store.busy_seconds)
                 await store.open()
                 try:
-                    summaries += await _play(settings, face, stage, store, file, speed)
-                    alerted += await _alerted(store)
+                    played, undelivered = await _play(settings, face, stage, store, file, speed)
+                    summaries += played
+                    failed = failed or undelivered > 0
+                    alerted += await _alerted(store, [str(file)])
                 finally:
                     await store.close()
     finally:
         stage.close()
     face.finished(summaries, str(database) if database else None, alerted)
-    return 1 if any(summary.unread for summary in summaries) else 0
+    return 1 if failed or any(summary.unread for summary in summaries) else 0
 
 
 async def _play(
     settings: Settings, face: Face, stage: ModelStage, store: Store, file: Path, speed: float | None
-) -> list[ShowSummary]:
+) -> tuple[list[ShowSummary], int]:
+    """Play one script; return what became of it and how many of its warnings could not be shown."""
     room = open_room(RoomSettings(kind="replay", address=str(file), speed=speed))
     watch = Watch("local", room.key, consent=True)
     await store.register([watch], source="replay")
-    outbox = Outbox(store, face.sinks)
+    outbox = Outbox(store, face.sinks, str(room.key))
     collector = _Collector()
     watcher = Watcher(room, [watch], stage, store, settings.policy, (*face.observers, collector), outbox.drain)
     await watcher.run()
     for summary in collector.ended_shows:
         face.show_ended(summary)
-    return collector.ended_shows
+    return collector.ended_shows, await outbox.undelivered()
 
 
 async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
-    """Run the service until every room is over or a signal says stop; return the exit code."""
+    """Run the service until every room is over or a signal says stop; return the exit code.
+
+    Raises RoomError when a configured address is wrong, before anything is opened.
+    """
+    for room in settings.rooms:
+        check_address(room)
     store = Store(settings.store.path, settings.store.busy_seconds)
     await store.open()
     stage = ModelStage(reader)
@@ -101,7 +112,7 @@ async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
         with face:
             await service.run()
         await service.last_words()
-    except* StoreError as group:
+    except* (StoreError, BrokenPipeError) as group:
         raise group.exceptions[0] from None
     finally:
         stage.close()
@@ -134,17 +145,23 @@ class _Service:
                 (Watcher(room, watches, self._stage, self._store, self._settings.policy, observers), collector)
             )
         stop = asyncio.Event()
+        clock = AsyncIOScheduler(timezone="UTC")
+        job: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
+        clock.add_job(self._expire, "interval", hours=1, next_run_time=datetime.now(UTC), **job)
+        clock.start()
         with _stopped_by_signals(stop):
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(self._outbox.run()), group.create_task(self._expire())]
+                background = [group.create_task(self._outbox.run())]
                 listening = [group.create_task(self._supervise(watcher, collector)) for watcher, collector in watchers]
                 stopping = group.create_task(stop.wait())
                 everything = asyncio.gather(*listening)
                 await asyncio.wait((stopping, everything), return_when=asyncio.FIRST_COMPLETED)
                 self._stopped = stop.is_set()
-                for task in (*background, *listening, stopping):
-                    task.cancel()
+                async with self._outbox.sending:  # nothing is cut off between being shown and being marked so
+                    for task in (*background, *listening, stopping):
+                        task.cancel()
                 await asyncio.gather(everything, return_exceptions=True)
+        clock.shutdown(wait=False)
         for watcher, _ in watchers:
             await watcher.save()
         await self._outbox.drain()
@@ -153,8 +170,9 @@ class _Service:
         """Say what to do next, unless somebody stopped the service."""
         if not self._stopped:
             database = str(self._settings.store.path)
-            self._face.finished(self._summaries, database, await _alerted(self._store))
-        if any(summary.unread for summary in self._summaries):
+            addresses = [room.address for room in self._settings.rooms]
+            self._face.finished(self._summaries, database, await _alerted(self._store, addresses))
+        if any(summary.unread for summary in self._summaries) or await self._outbox.undelivered():
             self.exit_code = 1
 
     async def _supervise(self, watcher: Watcher, collector: _Collector) -> None:
@@ -184,11 +202,13 @@ class _Service:
         self._summaries += collector.ended_shows
 
     async def _expire(self) -> None:
-        while True:
+        """Delete old quotes; a database that is busy now is asked again in an hour."""
+        try:
             gone = await self._store.expire_evidence(self._settings.store.keep_evidence_days)
-            if gone:
-                log.info("%d old quotes deleted", gone)
-            await asyncio.sleep(EXPIRE_EVERY)
+        except StoreError as error:
+            log.warning("old quotes were not deleted: %s", error)
+            return
+        log.info("%d old quotes deleted", gone)
 
 
 def _watches(room: RoomSettings) -> list[Watch]:
@@ -196,12 +216,14 @@ def _watches(room: RoomSettings) -> list[Watch]:
     return [Watch(w.community, key, w.channel, w.sensitivity, w.dry_run, w.consent) for w in room.watches]
 
 
-async def _alerted(store: Store) -> list[str]:
-    return await store.run(
-        lambda database: [
-            row["name"] for row in database.query("SELECT DISTINCT name FROM alerts ORDER BY score DESC, name")
-        ]
+async def _alerted(store: Store, addresses: Sequence[str]) -> list[str]:
+    """Return who was warned about in the named replay rooms, the surest first."""
+    marks = ",".join("?" * len(addresses))
+    query = (
+        "SELECT a.name FROM alerts a JOIN rooms r ON r.id = a.room"
+        f" WHERE r.address IN ({marks}) GROUP BY a.name ORDER BY MAX(a.score) DESC, a.name LIMIT 10"
     )
+    return await store.run(lambda database: [row["name"] for row in database.query(query, list(addresses))])
 
 
 @contextmanager

@@ -1,5 +1,6 @@
 """Cards as a person sees them in a terminal: alerts, the report card, the digest, the timeline of a show."""
 
+import re
 from collections.abc import Sequence
 from typing import Final
 
@@ -24,6 +25,9 @@ ACT_STYLES: Final = {
 }
 #: Quotes shown on a card in a terminal.
 MAX_QUOTES: Final = 8
+#: Most of a quote that a card shows, in characters.
+MAX_QUOTE_CHARS: Final = 400
+_LINK: Final = re.compile(r"(?:https?://\S{1,300}|\b(?:[\w-]{1,63}\.){1,5}[a-z]{2,24}\b)", re.IGNORECASE)
 _BAR: Final = "█"
 
 
@@ -83,7 +87,15 @@ def _news(parcel: Parcel, language: str) -> list[RenderableType]:
 
 def _quote(quote: QuoteRow) -> Text:
     mark = "»" if quote.kind == "speech" else "#"
-    return Text.assemble((f"{clock(quote.at):>7} ", "cyan"), (f"{quote.who} {mark} ", "bold"), quote.text)
+    said = defang(quote.text)
+    shown = said if len(said) <= MAX_QUOTE_CHARS else said[: MAX_QUOTE_CHARS - 1] + "…"
+    return Text.assemble((f"{clock(quote.at):>7} ", "cyan"), (f"{quote.who} {mark} ", "bold"), shown)
+
+
+def defang(text: str) -> str:
+    """Return `text` with its links made unclickable, and without characters that steer a terminal."""
+    plain = "".join(char if char.isprintable() else " " for char in text)
+    return _LINK.sub(lambda found: found[0].replace("://", "[:]//").replace(".", "[.]"), plain)
 
 
 def timeline(spans: Sequence[PhaseSpan], language: str, width: int = 60) -> RenderableType:

@@ -24,8 +24,10 @@ def digest_chart(digest: Digest, language: str, path: Path) -> None:
     # A "$" in a name would be read as the start of a formula.
     labels = [row.name[:30].replace("$", r"\$") for row in rows]
     confirmed = [row.confirmed for row in rows]
-    axes.barh(labels, confirmed, color=_CONFIRMED, label=say(language, "digest.confirmed"))
-    axes.barh(labels, [row.open for row in rows], left=confirmed, color=_OPEN, label=say(language, "digest.open"))
+    places = range(len(rows))  # two accounts may have one name
+    axes.barh(places, confirmed, color=_CONFIRMED, label=say(language, "digest.confirmed"))
+    axes.barh(places, [row.open for row in rows], left=confirmed, color=_OPEN, label=say(language, "digest.open"))
+    axes.set_yticks(places, labels)
     axes.set_title(say(language, "digest.chart_title"), loc="left", color=_INK)
     axes.set_xlabel(say(language, "digest.since", since=digest.since[:10], until=digest.until[:10]), color=_INK)
     axes.xaxis.set_major_locator(MaxNLocator(integer=True))

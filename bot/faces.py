@@ -3,6 +3,7 @@
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from shlex import quote
 from typing import Any, Protocol, TextIO
 
 from rich.console import Console
@@ -111,7 +112,7 @@ class PeopleFace:
         """Print the next step."""
         command = _command()
         if database and alerted:
-            text = say(self._language, "summary.next_step", command=command, name=alerted[0], db=database)
+            text = say(self._language, "summary.next_step", command=command, name=quote(alerted[0]), db=quote(database))
         else:
             text = say(self._language, "summary.next_step_none", command=command)
         self._console.print(Text(text, style="bold"))

@@ -3,6 +3,7 @@
 import math
 from collections import deque
 from dataclasses import dataclass, field
+from threading import Lock
 from typing import Final
 
 from rich.console import Console, ConsoleOptions, Group, RenderableType, RenderResult
@@ -16,13 +17,16 @@ from rich.text import Text
 from bot.cards import ACT_STYLES, clock, meter, timeline
 from bot.watch import ShowSummary
 from config.wording import say
-from detectors.records import MAX_SEATS, Account, EpisodeState, Event, Line, Reading, Unavailable
+from detectors.records import Account, EpisodeState, Event, Line, Reading, Unavailable
 from detectors.show import Show
 
 #: Lines of chat and of each seat's text that are kept for the view.
 CHAT_LINES: Final = 7
 SEAT_CHARS: Final = 300
 HEIGHT: Final = 24
+#: Shows in the view; people of each whose words and evidence are kept.
+MAX_SHOWS: Final = 6
+MAX_PEOPLE: Final = 100
 #: Evidence on the meters halves in this time, in seconds of the show.
 FADE_SECONDS: Final = 150.0
 
@@ -50,6 +54,7 @@ class LiveView:
     def __init__(self, console: Console, language: str) -> None:
         self._language = language
         self._shows: dict[str, _ShowView] = {}
+        self._lock = Lock()  # drawn in a thread of its own while events come in
         self._live = Live(console=console, get_renderable=self._draw, refresh_per_second=8, transient=True)
 
     def __enter__(self) -> "LiveView":
@@ -60,16 +65,32 @@ class LiveView:
         self._live.stop()
 
     def opened(self, show: Show) -> None:
-        """Add a show to the view."""
-        self._shows[show.info.id] = _ShowView(show)
+        """Add a show to the view; of those that are over, the oldest make room."""
+        with self._lock:
+            self._shows[show.info.id] = _ShowView(show)
+            over = [key for key, view in self._shows.items() if view.summary is not None]
+            for key in over[: max(0, len(self._shows) - MAX_SHOWS)]:
+                del self._shows[key]
 
     def read(
         self, show: Show, event: Event, reading: Reading | Unavailable | None, episode: EpisodeState | None
     ) -> None:
         """Take in one event."""
-        view = self._shows[show.info.id]
+        with self._lock:
+            self._take(self._shows[show.info.id], show, event, reading, episode)
+
+    def _take(
+        self,
+        view: _ShowView,
+        show: Show,
+        event: Event,
+        reading: Reading | Unavailable | None,
+        episode: EpisodeState | None,
+    ) -> None:
         if episode is not None:
             share = 0.0 if episode.ended else 1.0 / (1.0 + math.exp(-episode.logit))
+            if len(view.evidence) > MAX_PEOPLE:
+                view.evidence.clear()
             view.evidence[episode.person.account] = (share, show.at)
         if not isinstance(event, Line):
             return
@@ -78,14 +99,21 @@ class LiveView:
         if event.kind == "chat":
             view.chat.append((event.person.name, event.text, act))
             return
+        if len(view.said) > MAX_PEOPLE:
+            view.said.clear()
         said = view.said.setdefault(event.person.account, deque(maxlen=6))
         said.append((event.text, act))
 
     def ended(self, summary: ShowSummary) -> None:
         """Keep what became of the show."""
-        self._shows[summary.info.id].summary = summary
+        with self._lock:
+            self._shows[summary.info.id].summary = summary
 
     def _draw(self) -> RenderableType:
+        with self._lock:
+            return self._picture()
+
+    def _picture(self) -> RenderableType:
         running = [view for view in self._shows.values() if view.summary is None]
         if not self._shows:
             return Text(say(self._language, "live.title"))
@@ -116,7 +144,7 @@ class LiveView:
 
     def _seat(self, view: _ShowView, seat: int) -> RenderableType:
         person = view.show.seats.get(seat)
-        if person is None or seat > MAX_SEATS:
+        if person is None:
             return Panel(
                 Text(say(self._language, "live.empty_seat"), style="dim"), title=str(seat), border_style="bright_black"
             )

@@ -10,7 +10,7 @@ from typing import Any, Final, Literal, Protocol
 
 from sqlite_utils import Database
 
-from bot.store import Store
+from bot.store import Store, StoreError
 from detectors.records import Message
 
 log = logging.getLogger(__name__)
@@ -78,17 +78,24 @@ class Sink(Protocol):
 class Outbox:
     """Delivers what waits. `run` for a service; `drain` where the order must not depend on time."""
 
-    def __init__(self, store: Store, sinks: Mapping[str, Sink]) -> None:
+    def __init__(self, store: Store, sinks: Mapping[str, Sink], room: str | None = None) -> None:
+        """Deliver alerts of all rooms, or of one `room` alone."""
         self._store = store
         self._sinks = sinks
-        self._one_at_a_time = asyncio.Lock()
+        self._room = room
+        #: Held while something is being sent; whoever stops the outbox takes it first.
+        self.sending = asyncio.Lock()
 
     async def run(self) -> None:
         """Deliver whenever something changed or a wait is over. Ends only by cancellation."""
         while True:
             self._store.changed.clear()
-            await self.drain()
-            wait = await self._store.run(_seconds_to_next)
+            try:
+                await self.drain()
+                wait = await self._store.run(_seconds_to_next)
+            except StoreError as error:
+                log.warning("%s; tried again in %.0f s", error, WAITS[1])
+                wait = WAITS[1]
             try:
                 async with asyncio.timeout(wait):
                     await self._store.changed.wait()
@@ -97,16 +104,40 @@ class Outbox:
 
     async def drain(self) -> None:
         """Deliver everything that is due now."""
-        async with self._one_at_a_time:
-            while waiting := await self._store.run(_due):
+        async with self.sending:
+            while waiting := await self._store.run(self._due):
                 for row in waiting:
                     await self._send(row)
+
+    async def undelivered(self) -> int:
+        """Return how many alerts wait or could not be delivered."""
+        return await self._store.run(
+            lambda database: int(
+                database.execute(
+                    "SELECT COUNT(*) FROM outbox o JOIN alerts a ON a.id = o.alert"
+                    " WHERE o.state != 'sent' AND (? IS NULL OR a.room = ?)",
+                    [self._room, self._room],
+                ).fetchone()[0]
+            )
+        )
+
+    def _due(self, database: Database) -> list[dict[str, Any]]:
+        now = datetime.now(UTC).isoformat()
+        return list(
+            database.query(
+                "SELECT o.* FROM outbox o JOIN alerts a ON a.id = o.alert WHERE o.state = 'pending'"
+                " AND o.desired_version > o.delivered_version AND o.next_try <= ? AND (? IS NULL OR a.room = ?)"
+                " ORDER BY o.rowid LIMIT ?",
+                [now, self._room, self._room, BATCH],
+            )
+        )
 
     async def _send(self, row: dict[str, Any]) -> None:
         alert, sink_name = row["alert"], row["sink"]
         sink = self._sinks.get(sink_name)
         if sink is None:
-            await self._mark(row, "failed", error=f"there is no sink {sink_name}")
+            log.error("alert %s waits: there is no sink %s here", alert, sink_name)
+            await self._mark(row, "pending", error=f"there is no sink {sink_name}", wait=WAITS[-1])
             return
         parcel = await self._store.run(lambda database: read_parcel(database, alert, sink_name))
         if row["attempted_version"] > row["delivered_version"] and not await self._settle(row, sink, parcel):
@@ -114,6 +145,8 @@ class Outbox:
         await self._store.run(lambda database: _attempt(database, alert, sink_name, parcel.version))
         try:
             reference = await sink.deliver(parcel)
+        except BrokenPipeError:
+            raise  # nobody reads any more: a matter for whoever started us
         except Exception as error:
             wait = _wait(row)
             log.warning("alert %s was not sent to %s: %s; next try in %.0f s", alert, sink_name, error, wait)
@@ -161,17 +194,6 @@ class Outbox:
 def _wait(row: dict[str, Any]) -> float:
     """Return how long to wait after a failure, in seconds."""
     return WAITS[min(row["attempts"], len(WAITS) - 1)]
-
-
-def _due(database: Database) -> list[dict[str, Any]]:
-    now = datetime.now(UTC).isoformat()
-    return list(
-        database.query(
-            "SELECT * FROM outbox WHERE state = 'pending' AND desired_version > delivered_version AND next_try <= ?"
-            " ORDER BY rowid LIMIT ?",
-            [now, BATCH],
-        )
-    )
 
 
 def _seconds_to_next(database: Database) -> float | None:

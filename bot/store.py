@@ -48,12 +48,25 @@ def open_database(path: Path | str, busy_seconds: float = 5.0) -> Database:
         database = Database(connection)
         if str(path) != MEMORY:
             database.execute("PRAGMA journal_mode=WAL")
-        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={int(busy_seconds * 1000)}"):
+        for pragma in (
+            "synchronous=NORMAL",
+            "foreign_keys=ON",
+            "secure_delete=ON",
+            f"busy_timeout={int(busy_seconds * 1000)}",
+        ):
             database.execute(f"PRAGMA {pragma}")
+        _refuse_foreign(database, path)
         migrations.apply(database)
     except (sqlite3.Error, OSError) as error:
         raise explain(error, path) from error
     return database
+
+
+def _refuse_foreign(database: Database, path: Path | str) -> None:
+    """Raise StoreError when the file is a database of something else, before anything is added to it."""
+    tables = database.table_names()
+    if tables and migrations.migrations_table not in tables:
+        raise StoreError(f"{path}: is a database of something else; name another file with --db")
 
 
 def explain(error: BaseException, path: Path | str) -> StoreError:
@@ -166,8 +179,15 @@ class Store:
             with database.atomic():
                 gone = database.execute("DELETE FROM evidence WHERE noted < ?", [oldest]).rowcount
                 gone += database.execute(
-                    "UPDATE observations SET quote = '' WHERE noted < ? AND quote != ''", [oldest]
+                    "UPDATE observations SET quote = '', params = json_set(params, '$.words', '…')"
+                    " WHERE noted < ? AND quote != ''",
+                    [oldest],
                 ).rowcount
+                database.execute(
+                    "DELETE FROM snapshots WHERE taken < ? AND EXISTS (SELECT 1 FROM shows s"
+                    " WHERE s.room = snapshots.room AND s.id = snapshots.show AND s.ended)",
+                    [oldest],
+                )
             return gone
 
         return await self.run(work)
@@ -279,7 +299,16 @@ def _save_progress(database: Database, progress: ShowProgress, now: str) -> None
     database.table("shows").upsert(row, pk=("room", "id"))
     for part in progress.people:
         _save_account(database, part.person, now)
-    database.table("participations").upsert_all(rows.participation_rows(progress), pk=("room", "show", "account"))
+    for row in rows.participation_rows(progress):
+        # Somebody who was forgotten for a while is counted anew; what was written stays the least.
+        database.execute(
+            "INSERT INTO participations (room, show, account, lines, selling_lines, words, seconds, seated)"
+            " VALUES (:room, :show, :account, :lines, :selling_lines, :words, :seconds, :seated)"
+            " ON CONFLICT(room, show, account) DO UPDATE SET lines = MAX(lines, excluded.lines),"
+            " selling_lines = MAX(selling_lines, excluded.selling_lines), words = MAX(words, excluded.words),"
+            " seconds = MAX(seconds, excluded.seconds), seated = MAX(seated, excluded.seated)",
+            row,
+        )
 
 
 def _save_room(database: Database, room: RoomKey) -> None:

@@ -3,6 +3,7 @@
 import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
+from contextlib import aclosing
 from dataclasses import dataclass
 from typing import Any, Final, Protocol
 
@@ -35,6 +36,9 @@ MAX_SEEN: Final = 1_024
 MAX_WRITTEN: Final = 300
 #: A snapshot and the counters are written at least this often, in seconds of the show.
 WRITE_SECONDS: Final = 30.0
+#: Time that passes is told to the detectors in steps of this many seconds of the show, so many at once at most.
+TICK_SECONDS: Final = 30.0
+MAX_TICKS: Final = 64
 
 
 class Observer(Protocol):
@@ -72,9 +76,15 @@ class Seen:
     def __init__(self) -> None:
         self._ids: OrderedDict[str, float] = OrderedDict()
         self._floor = -1.0
+        self._line = 0
 
     def add(self, event_id: str, at: float) -> bool:
-        """Note an event; return whether it is new."""
+        """Note an event; return whether it is new. Ids that end in a line number come in that order."""
+        _, _, number = event_id.rpartition("#")
+        if number.isdecimal():
+            new = int(number) > self._line
+            self._line = max(self._line, int(number))
+            return new
         if event_id in self._ids or at <= self._floor:
             return False
         self._ids[event_id] = at
@@ -85,12 +95,12 @@ class Seen:
 
     def snapshot(self) -> list[Any]:
         """Return what `restore` takes."""
-        return [self._floor, list(self._ids.items())]
+        return [self._floor, list(self._ids.items()), self._line]
 
     def restore(self, numbers: list[Any]) -> None:
         """Go on from a snapshot."""
-        self._floor = numbers[0]
-        self._ids = OrderedDict((event_id, at) for event_id, at in numbers[1])
+        self._floor, ids, self._line = numbers
+        self._ids = OrderedDict((event_id, at) for event_id, at in ids)
 
 
 class Watcher:
@@ -118,13 +128,14 @@ class Watcher:
 
     async def run(self) -> None:
         """Listen until the room's show is over. Raises what the room or the store raises."""
-        async for batch in self.room.events():
-            for part in _split_at_states(batch):
-                self._busy = True
-                await self._handle(part)
-                self._busy = False
-                if self._after_batch is not None:
-                    await self._after_batch()
+        async with aclosing(self.room.events()) as batches:
+            async for batch in batches:
+                for part in _split_at_states(batch):
+                    self._busy = True
+                    await self._handle(part)
+                    self._busy = False
+                    if self._after_batch is not None:
+                        await self._after_batch()
 
     async def save(self) -> None:
         """Write where the show stands, before a stop. A batch cut off in the middle is left to the next start."""
@@ -139,7 +150,7 @@ class Watcher:
         live = self._live
         if live is None:
             return
-        fresh = [event for event in batch if live.is_new(event)]
+        fresh = with_ticks(live.show.at, [event for event in batch if live.is_new(event)])
         readings = await self._stage.read(live.show, fresh)
         views = {id(p): await self._view(p, live, fresh) for p in live.policies} if fresh else {}
         effects: list[Effect] = []
@@ -158,7 +169,7 @@ class Watcher:
                 for effect in p.decide(views.get(id(p), View()), episode)
             ]
         live.alerts += sum(isinstance(effect, OpenAlert) for effect in effects)
-        live.handled += len(fresh)
+        live.handled += sum(not isinstance(event, Tick) for event in fresh)
         # A show that was handled to its end before is left as it is.
         ended = closed and live.handled > 0
         if effects or ended or live.show.at - live.written_at >= WRITE_SECONDS:
@@ -226,7 +237,7 @@ class _LiveShow:
         self._selling: dict[Account, int] = {}
 
     def is_new(self, event: Event) -> bool:
-        """Whether the event was not handled before; ticks always are new unless the show is past them."""
+        """Whether the event was not handled before."""
         if isinstance(event, Tick):
             return event.at > self.show.at
         new = self.seen.add(event.id, event.at)
@@ -277,6 +288,21 @@ class _LiveShow:
             if policy.watch.community in numbers["policies"]:
                 policy.restore(numbers["policies"][policy.watch.community])
         self.written_at = self.show.at
+
+
+def with_ticks(at: float, events: Sequence[Event]) -> list[Event]:
+    """Return `events` with a tick for every `TICK_SECONDS` that pass from `at` on, at most `MAX_TICKS` in a gap.
+
+    More would change nothing: everything that only time can end has ended by then.
+    """
+    ticked: list[Event] = []
+    for event in events:
+        first, last = int(at // TICK_SECONDS) + 1, int(event.at // TICK_SECONDS) + 1
+        passed = [step * TICK_SECONDS for step in range(max(first, last - MAX_TICKS), last)]
+        ticked += [Tick(time) for time in passed]
+        ticked.append(event)
+        at = max(at, event.at)
+    return ticked
 
 
 def _split_at_states(batch: Sequence[Event]) -> list[list[Event]]:

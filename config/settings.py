@@ -7,14 +7,13 @@ import difflib
 import os
 import tomllib
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, Final, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, SecretStr, ValidationError, model_validator
 from pydantic_settings import BaseSettings, PydanticBaseSettingsSource, SettingsConfigDict, TomlConfigSettingsSource
 
 #: Read when no `--config` is given and it exists in the current folder.
 DEFAULT_FILE: Final = Path("pitchwatch.toml")
-SHIPPED_FILE: Final = Path(__file__).parent / "default.toml"
 
 Sensitivity = Literal["low", "normal", "high"]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
@@ -53,7 +52,7 @@ class PolicySettings(_Part):
         30.0, ge=0, description="Least show time between two updates of an alert, in seconds."
     )
     alerts_per_hour: int = Field(
-        12, ge=1, le=1000, description="Most new alerts per watch and hour; the rest is held back and counted."
+        12, ge=1, le=1000, description="Most new alerts per watch, show and hour; the rest is held back and counted."
     )
     prior_half_life_days: float = Field(
         90.0, gt=0, description="An earlier decision about an account counts half after this many days."
@@ -67,9 +66,6 @@ class LimitSettings(_Part):
         2.0, gt=0, le=600, description="First wait before a failed room is opened again, in seconds; doubles each time."
     )
     restart_most_seconds: float = Field(300.0, gt=0, le=86_400, description="Longest such wait, in seconds.")
-    silence_minutes: float = Field(
-        30.0, gt=0, description="Quiet after which a show without an end of its own is over, in minutes."
-    )
 
 
 class WatchSettings(_Part):
@@ -78,7 +74,7 @@ class WatchSettings(_Part):
     community: str = Field(
         "local", min_length=1, max_length=64, description="Whose warnings these are; `local` is the command line."
     )
-    channel: str = Field("console", min_length=1, max_length=64, description="Where warnings go: `console`.")
+    channel: Literal["console"] = Field("console", description="Where warnings go: `console`.")
     sensitivity: Sensitivity = Field("normal", description="How early to warn: low, normal or high.")
     dry_run: bool = Field(False, description="Note what would have been sent; send nothing.")
     consent: bool = Field(
@@ -99,6 +95,13 @@ class RoomSettings(_Part):
     watches: list[WatchSettings] = Field(
         default_factory=lambda: [WatchSettings.model_validate({})], max_length=32, description="Who is warned about it."
     )
+
+    @model_validator(mode="after")
+    def _one_watch_per_community(self) -> Self:
+        communities = [watch.community for watch in self.watches]
+        if len(set(communities)) < len(communities):
+            raise ValueError(f"{self.address}: a community may watch a room once")
+        return self
 
 
 class DiscordSettings(_Part):
@@ -127,6 +130,13 @@ class Settings(BaseSettings):
     rooms: list[RoomSettings] = Field(
         default_factory=list, max_length=1000, description="Rooms that are watched from the start."
     )
+
+    @model_validator(mode="after")
+    def _each_room_once(self) -> Self:
+        rooms = [(room.kind, room.address) for room in self.rooms]
+        if len(set(rooms)) < len(rooms):
+            raise ValueError("the same room is listed twice")
+        return self
 
     @classmethod
     def settings_customise_sources(
@@ -178,6 +188,8 @@ def _one_line(error: ValidationError, file: Path | None) -> str:
         return f"{origin}: {place}: there is no such setting{_nearest(first['loc'])}{more}"
     value = "•••" if "token" in place else repr(first["input"])
     allowed = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] == "value_error":
+        return f"{origin}: {place or 'rooms'}: {first['ctx']['error']}{more}"
     return f"{origin}: {place} = {value}: {allowed}{more}"
 
 

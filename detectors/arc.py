@@ -104,11 +104,11 @@ class Arc:
         gained = self._weigh(track, event, reading)
         if gained <= 0.0:
             return None
-        if not presents and track.presenter is None:
-            track.presenter = find_presenter_link(show, event, self._sellers(event.until))
         track.level += gained
         if reading.pitch >= PRESENT:
             self._gather(track, event, reading)
+        if not presents and track.presenter is None:
+            track.presenter = find_presenter_link(show, event, self._sellers(event.until))
         return self._state(show, track, event.until, presents)
 
     def finish(self, at: float) -> list[EpisodeState]:
@@ -157,6 +157,7 @@ class Arc:
         track.since, track.last_at = line.at, line.until
         track.passages = 1
         track.taught = self._taught
+        track.presenter = None  # whom they speak for is asked anew
         track.offers.clear()
         track.cues.clear()
         track.quotes.clear()

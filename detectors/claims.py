@@ -14,17 +14,17 @@ from detectors.show import Show
 
 _FIRST_PERSON: Final = r"(?:i|i'm|i am|we|me|my|we're|je|j|moi|on|nous|mon|ma)"
 _TITLE: Final = re.compile(
-    r"(?:\b(?:i'?m|i am|they call me|people call me|known as|call me|je suis|on m'appelle|on me surnomme|c'est moi)\s"
-    r"(?:\w+\s){0,3}?)"
-    r"((?:the |a |le |la |l'|un |une )?(?:\w+[ -]){0,3}?"
-    r"(guru|gourou|ninja|king|queen|roi|reine|number one|numéro un|n° ?1|expert[e]?|rock ?star|wizard|godfather"
+    r"\b(?:i'?m|i am|they call me|people call me|i'?m known as|je suis|on m'appelle|on me surnomme)\s"
+    r"((?:(?:the|a|an|your|le|la|un|une|votre|ton)\s|l')?(?:(?!\w+ing\b)[\w'-]+\s){0,2}?"
+    r"(guru|gourou|ninja|king|queen|roi|reine|number one|numéro un|n° ?1|experte?|rock ?star|wizard|godfather"
     r"|pape(?:sse)?)\b"
     r"(?:\s(?:of|in|du|de la|des|de|en)\s(?:\w+\s?){1,2})?)",
     re.IGNORECASE,
 )
 # Words between "I am" and the title after which it is denied, or somebody else's.
 _NOT_THEIRS: Final = re.compile(
-    r"\b(?:not|no|never|with|for|to|by|like|than|looking|watching|pas|plus|jamais|avec|pour|comme|chez)\b",
+    r"\b(?:not|no|never|about|when|if|the one|with|for|to|by|like|than|looking|watching"
+    r"|pas|plus|jamais|avec|pour|comme|chez)\b",
     re.IGNORECASE,
 )
 _NUMBER: Final = r"(?<!\d)(\d{1,3}(?:[ .,]\d{3})+|\d+(?:[.,]\d+)?)\s?(k|m|thousand|million|mille|millions)?\b"
@@ -58,6 +58,7 @@ class ClaimsParameters:
     least_followers: int = 500  #: smaller audiences are small talk
     least_money: int = 200  #: smaller sums are prices
     most_per_person: int = 20  #: claims noted for one account in one show
+    most_people: int = 500  #: accounts whose claims are remembered in one show
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +84,8 @@ class Claims:
             return None
         if isinstance(reading, Reading) and reading.act in ("caution", "sponsor"):
             return None
+        if len(self._seen) > self.parameters.most_people:
+            del self._seen[next(iter(self._seen))]
         seen = self._seen.setdefault(event.person.account, set())
         for claim in find_claims(event.text, self.parameters):
             key = (claim.sort, str(claim.number or claim.words))

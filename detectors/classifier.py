@@ -23,6 +23,8 @@ from detectors.records import Kind, Reading
 from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "model"
+#: What a model folder must hold.
+FILES: Final = ("config.json", "tokenizer.json", "model.onnx", "gate.npz")
 #: Lines that go through the network together.
 BATCH: Final = 16
 
@@ -48,15 +50,18 @@ class Classifier:
     def __init__(self, folder: Path = SHIPPED_MODEL, threads: int = 2) -> None:
         """Load and check the model. Raises ModelError when a file is missing, damaged or does not fit."""
         check_files(folder)
-        config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
-        labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
+        try:
+            config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+            labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
+            self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+            self._gate = Gate.load(folder / "gate.npz")
+        except Exception as error:  # tokenizers raises bare Exceptions
+            raise ModelError(f"{folder}: cannot be read: {error}") from error
         if labels != LABELS:
             raise ModelError(f"{folder / 'config.json'}: labels are not those of this version; use its own model")
         calibration = config.get("calibration", {})
         self._temperature: dict[str, float] = calibration.get("temperature", {})
         self._pitch_shift: dict[str, float] = calibration.get("pitch_shift", {})
-        self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        self._gate = Gate.load(folder / "gate.npz") if (folder / "gate.npz").exists() else None
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = threads
         options.inter_op_num_threads = 1
@@ -85,7 +90,7 @@ class Classifier:
         return [reading for reading in readings if reading is not None]
 
     def _passes_by(self, request: Request) -> bool:
-        return request.gated and self._gate is not None and self._gate.passes_by(request.text)
+        return request.gated and self._gate.passes_by(request.text)
 
     def _logits(self, lines: Sequence[EncodedLine]) -> NDArray[np.float32]:
         width = max(len(line.ids) for line in lines)
@@ -99,9 +104,8 @@ class Classifier:
         return logits
 
     def _reading(self, logits: NDArray[np.float32], kind: Kind, lang: str) -> Reading:
-        group = f"{lang}/{kind}"
-        scaled = logits.astype(np.float64) / self._temperature.get(group, 1.0)
-        scaled[ACTS.index("pitch")] += self._pitch_shift.get(group, 0.0)
+        scaled = logits.astype(np.float64) / self._temperature.get(kind, 1.0)
+        scaled[ACTS.index("pitch")] += self._pitch_shift.get(kind, 0.0)
         acts = np.exp(scaled[: len(ACTS)] - scaled[: len(ACTS)].max())
         acts /= acts.sum()
         flags = 1.0 / (1.0 + np.exp(-logits[len(ACTS) :].astype(np.float64)))
@@ -120,6 +124,8 @@ def check_files(folder: Path) -> None:
         sums = dict(json.loads(manifest.read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{manifest}: cannot be read ({error}); install Pitchwatch again") from error
+    if missing := set(FILES) - sums.keys():
+        raise ModelError(f"{manifest}: says nothing of {', '.join(sorted(missing))}; install Pitchwatch again")
     for name, expected in sums.items():
         path = folder / name
         try:

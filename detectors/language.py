@@ -1,4 +1,4 @@
-"""The language of a line: English or French. Short lines are taken to be in the language of those before."""
+"""The language of a line: English or French. Short lines are taken to be in the language of the show."""
 
 from functools import cache
 from typing import TYPE_CHECKING, Final
@@ -23,7 +23,7 @@ def _identifier() -> "LanguageIdentifier":
 
 
 def detect_language(text: str, hint: str | None = None) -> str:
-    """Return "en" or "fr". `hint` (of the show, or of the speaker's last line) decides where the text does not."""
+    """Return "en" or "fr". `hint` (of the line or the show) decides where the text does not."""
     fallback = hint if hint in LANGUAGES else "en"
     if sum(char.isalpha() for char in text) < SHORTEST:
         return fallback

@@ -1,7 +1,7 @@
 """The panel: all detectors of one show, in the order in which they are asked. To add one, add one line here."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from detectors.arc import Arc
@@ -58,7 +58,8 @@ class Panel:
 
     def finish(self, show: Show) -> tuple[list[EpisodeState], list[PhaseSpan]]:
         """End all episodes; return their last states and the show's timeline."""
-        return self._arc.finish(show.at), self._arc.phases()
+        spans = [replace(span, until=min(span.until, show.at)) for span in self._arc.phases() if span.at < show.at]
+        return self._arc.finish(show.at), spans
 
     def snapshot(self) -> dict[str, Any]:
         """Return the numbers from which `restore` goes on. Observations start anew; the store holds the old ones."""

@@ -1,4 +1,4 @@
-"""Whether somebody in the chat speaks for a presenter: the same link, one names the other, or the same offer."""
+"""Whether somebody in the chat speaks for a presenter: the same link, or a presenter who sells and names them."""
 
 import re
 from collections.abc import Iterable
@@ -9,32 +9,38 @@ from detectors.show import Show
 
 #: Shortest part of a name that is taken for that name, in letters.
 SHORTEST_NAME: Final = 4
+#: Links and names are looked for in this many characters of a line, and among this many presenters.
+MOST_CHARS: Final = 1_000
+MOST_PRESENTERS: Final = 16
 _PART: Final = re.compile(r"[^\W\d_]+")
-_LINK: Final = re.compile(r"\b(?:https?://|www\.)?((?:[\w-]+\.)+[a-z]{2,}(?:/[^\s]*)?)", re.IGNORECASE)
+# Every repeat is bounded and a match starts only behind something that is no part of a link, so that no text can
+# make the search slow.
+_LINK: Final = re.compile(
+    r"(?<![\w.-])(?:https?://|www\.)?((?:\w[\w-]{0,62}\.){1,5}[a-z]{2,24}(?:/[^\s]{0,200})?)(?![\w-])", re.IGNORECASE
+)
 #: Parts of names that say nothing about whose they are.
 _COMMON: Final = frozenset({"team", "official", "live", "show", "crew", "admin", "staff", "support", "equipe", "real"})
 
 
-def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account], any_link: bool = True) -> Person | None:
+def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> Person | None:
     """Return the presenter for whom the chat line's author speaks, or None.
 
-    `sellers` are the accounts with a pitch of their own under way; with `any_link`, a link of whatever kind given
-    meanwhile counts as theirs. A name that merely stands beside the presenter
-    is not enough: the presenter must be selling, be named, have named the author, or have given the same link.
+    `sellers` are the accounts with a pitch of their own under way. Whoever gives the same link as a presenter
+    speaks for them; so does somebody who names a selling presenter, bears their name, or was named by them.
     """
-    presenters = show.presenters()
     selling = set(sellers)
-    for presenter in presenters:
+    links = _links(line.text)
+    for presenter in show.presenters()[:MOST_PRESENTERS]:
         if presenter.account == line.person.account:
             return None
+        if links and links & _links_of(show, presenter.account):
+            return presenter
+        if presenter.account not in selling:
+            continue
         named = _mentions(line.text, presenter.name) or _mentions(line.person.name, presenter.name)
-        if presenter.account in selling and (named or _spoken_of(show, presenter, line.person.name)):
+        if named or _spoken_of(show, presenter, line.person.name):
             return presenter
-        if _links(line.text) & _links_of(show, presenter.account):
-            return presenter
-    if not any_link:
-        return None
-    return next((p for p in presenters if p.account in selling and _links(line.text)), None)
+    return None
 
 
 def _spoken_of(show: Show, presenter: Person, name: str) -> bool:
@@ -42,13 +48,13 @@ def _spoken_of(show: Show, presenter: Person, name: str) -> bool:
 
 
 def _mentions(text: str, name: str) -> bool:
-    words = {word.lower() for word in _PART.findall(text)}
+    words = {word.lower() for word in _PART.findall(text[:MOST_CHARS])}
     parts = {part.lower() for part in _PART.findall(name) if len(part) >= SHORTEST_NAME} - _COMMON
     return bool(words & parts)
 
 
 def _links(text: str) -> set[str]:
-    return {found.lower().rstrip("/.,)") for found in _LINK.findall(text)}
+    return {found.lower().rstrip("/.,)") for found in _LINK.findall(text[:MOST_CHARS])}
 
 
 def _links_of(show: Show, account: Account) -> set[str]:

@@ -89,7 +89,7 @@ class Show:
         presence = self.people.get(account)
         if presence is not None and presence.seated:
             return True
-        return not self.seats and not self._has_speech() and self._writes_most(account)
+        return not self.seats and not self._has_stage() and self._writes_most(account)
 
     def presenters(self) -> list[Person]:
         """The people who present, the declared host first."""
@@ -109,7 +109,7 @@ class Show:
                 words, lines = words + count, lines + 1
         return lines >= PRESENTER_LINES and words >= PRESENTER_SHARE * total
 
-    def _has_speech(self) -> bool:
+    def _has_stage(self) -> bool:
         return any(presence.seated for presence in self.people.values())
 
     def _line(self, line: Line) -> None:

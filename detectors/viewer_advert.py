@@ -29,7 +29,7 @@ class ViewerAdvert:
         if score < self.parameters.threshold or show.is_presenter(event.person.account):
             return None
         presenters = [person.account for person in show.presenters()]
-        if find_presenter_link(show, event, presenters, any_link=False) is not None:
+        if find_presenter_link(show, event, presenters) is not None:
             return None
         quote = Quote(event.id, event.at, event.until, event.person, event.kind, event.text, round(reading.pitch, 4))
         return Finding(self.name, event.person, event.until, round(score, 4), Message("spam.viewer"), (quote,))

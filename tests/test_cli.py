@@ -308,3 +308,51 @@ def _without_times(database: Path) -> list[Any]:
     people = connection.execute("SELECT account, lines, words FROM participations ORDER BY account").fetchall()
     connection.close()
     return [alerts, shows, people]
+
+
+def test_classify_answers_a_slow_pipe_line_by_line() -> None:
+    process = subprocess.Popen(
+        [sys.executable, "-m", "bot", "classify", "--json"], stdin=subprocess.PIPE, stdout=subprocess.PIPE, cwd=ROOT
+    )
+    assert process.stdin is not None and process.stdout is not None
+    for number in range(3):
+        process.stdin.write(json.dumps({"id": number, "text": "bonsoir", "kind": "chat"}).encode() + b"\n")
+        process.stdin.flush()
+        assert json.loads(process.stdout.readline())["id"] == number
+    process.stdin.close()
+    assert process.wait(timeout=30) == 0
+    process.stdout.close()
+
+
+def test_a_reader_that_leaves_is_no_traceback() -> None:
+    command = f"{sys.executable} -m bot replay {EVENING} {CLEAN} --json | head -n 1"
+    done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=120, check=False)
+    assert done.stdout.startswith(b'{"type": "alert"') and b"Traceback" not in done.stderr
+
+
+def test_a_foreign_database_is_left_as_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "other.db"
+    connection = sqlite3.connect(path)
+    connection.execute("CREATE TABLE mine (x)")
+    connection.commit()
+    connection.close()
+    done = pitchwatch("check", "@a", "--db", path)
+    assert done.returncode == 1 and b"is a database of something else" in done.stderr
+    connection = sqlite3.connect(path)
+    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
+    connection.close()
+
+
+def test_a_room_that_is_no_script_is_wrong_use(tmp_path: Path) -> None:
+    file = tmp_path / "rooms.toml"
+    file.write_text('[[rooms]]\nkind = "replay"\naddress = "pyproject.toml"\n')
+    done = pitchwatch("run", "--config", file, "--db", tmp_path / "a.db")
+    assert done.returncode == 2 and b"is no show script" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert not (tmp_path / "a.db").exists()
+
+
+def test_a_room_named_twice_is_wrong_use(tmp_path: Path) -> None:
+    file = tmp_path / "rooms.toml"
+    file.write_text(f'[[rooms]]\nkind = "replay"\naddress = "{EVENING}"\n' * 2)
+    done = pitchwatch("doctor", "--config", file)
+    assert done.returncode == 2 and b"listed twice" in done.stderr and len(done.stderr.splitlines()) == 1

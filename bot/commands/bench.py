@@ -134,6 +134,6 @@ def _singles(classifier: Classifier, requests: Sequence[Request]) -> list[float]
 
 
 def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the nearest-rank percentile of `values`."""
+    """Return the value below which `percent` of `values` lie."""
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]

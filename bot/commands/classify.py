@@ -3,6 +3,8 @@
 import json
 import sys
 from collections.abc import Iterator
+from queue import Empty, Queue
+from threading import Thread
 from typing import Any, BinaryIO, Final, TextIO
 
 from rich.console import Console
@@ -50,25 +52,42 @@ def classify(reader: LineReader, source: BinaryIO, out: TextIO, as_json: bool) -
 
 def _batches(source: BinaryIO) -> Iterator[list[tuple[Any, Request]]]:
     """Yield what is there to read together: full batches from a file or fast pipe, single lines from a slow one."""
-    batch: list[tuple[Any, Request]] = []
-    for number, raw in enumerate(iter(lambda: source.readline(MAX_LINE_BYTES + 1), b""), 1):
-        if not raw.strip():
-            continue
-        try:
-            batch.append(parse_request(raw))
-        except BadInputError as error:
-            print(f"pitchwatch: line {number}: passed over: {error}", file=sys.stderr)
-            _skip_rest(source, raw)
-        if len(batch) >= BATCH:
+    lines: Queue[tuple[int, bytes] | None] = Queue(maxsize=4 * BATCH)
+    Thread(target=_pump, args=(source, lines), daemon=True).start()
+    waiting = True
+    while waiting:
+        batch: list[tuple[Any, Request]] = []
+        line = lines.get()
+        while line is not None:
+            number, raw = line
+            try:
+                batch.append(parse_request(raw))
+            except BadInputError as error:
+                print(f"pitchwatch: line {number}: passed over: {error}", file=sys.stderr)
+            if len(batch) >= BATCH:
+                break
+            try:
+                line = lines.get_nowait()
+            except Empty:
+                break
+        waiting = line is not None
+        if batch:
             yield batch
-            batch = []
-    if batch:
-        yield batch
 
 
-def _skip_rest(source: BinaryIO, raw: bytes) -> None:
-    while len(raw) > MAX_LINE_BYTES and not raw.endswith(b"\n"):
-        raw = source.readline(MAX_LINE_BYTES + 1)
+def _pump(source: BinaryIO, lines: "Queue[tuple[int, bytes] | None]") -> None:
+    """Read numbered lines ahead of the model, of a line that is too long only its beginning; None at the end."""
+    number = 0
+    try:
+        while raw := source.readline(MAX_LINE_BYTES + 1):
+            number += 1
+            rest = raw
+            while len(rest) > MAX_LINE_BYTES and not rest.endswith(b"\n"):
+                rest = source.readline(MAX_LINE_BYTES + 1)
+            if raw.strip():
+                lines.put((number, raw))
+    finally:
+        lines.put(None)  # also when reading fails: whoever waits must not wait for ever
 
 
 def parse_request(raw: bytes) -> tuple[Any, Request]:

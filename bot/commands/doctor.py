@@ -6,13 +6,14 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from tempfile import TemporaryFile
 
 from rich.console import Console
 from rich.text import Text
 
 from bot.migrations import newest
 from bot.rooms import RoomError
-from bot.rooms.replay import check_header
+from bot.rooms.registry import check_address
 from bot.sinks.console import write_line
 from bot.store import StoreError, open_database
 from config.settings import Settings
@@ -69,19 +70,18 @@ def _model(settings: Settings) -> Diagnosis:
 
 
 def _database(path: Path, settings: Settings) -> Diagnosis:
-    existed = path.exists()
     try:
-        database = open_database(path, settings.store.busy_seconds)
-        with database.atomic():
-            database.execute("CREATE TABLE doctor_was_here (x)")
-            database.execute("DROP TABLE doctor_was_here")
-        database.close()
+        if path.exists():
+            database = open_database(path, settings.store.busy_seconds)
+            with database.atomic():
+                database.execute("CREATE TABLE doctor_was_here (x)")
+                database.execute("DROP TABLE doctor_was_here")
+            database.close()
+        else:
+            with TemporaryFile(dir=path.parent):
+                pass  # a database could be made here
     except (StoreError, sqlite3.Error, OSError) as error:
         return Diagnosis("database", False, say(settings.language, "doctor.database_bad", why=error))
-    finally:
-        if not existed:
-            for suffix in ("", "-wal", "-shm"):
-                Path(f"{path}{suffix}").unlink(missing_ok=True)
     return Diagnosis("database", True, say(settings.language, "doctor.database_ok", path=path, schema=newest()))
 
 
@@ -92,7 +92,7 @@ def _rooms(settings: Settings) -> Iterator[Diagnosis]:
     broken = False
     for room in settings.rooms:
         try:
-            check_header(Path(room.address))
+            check_address(room)
         except RoomError as error:
             broken = True
             yield Diagnosis("rooms", False, say(settings.language, "doctor.room_bad", room=room.kind, why=error))

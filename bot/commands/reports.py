@@ -98,20 +98,14 @@ def write_csv(digest: Digest, path: Path) -> None:
         writer = csv.writer(file)
         writer.writerow(["account", "name", "confirmed", "open", "score", "trend", "offers", "rooms"])
         for row in digest.ranking:
-            # A cell that a spreadsheet would take for a formula gets a quote in front: names are anybody's text.
-            name = f"'{row.name}" if row.name.startswith(("=", "+", "-", "@", "\t")) else row.name
-            writer.writerow(
-                [
-                    row.account,
-                    name,
-                    row.confirmed,
-                    row.open,
-                    f"{row.score:.3f}",
-                    row.trend,
-                    " ".join(row.offers),
-                    " ".join(row.rooms),
-                ]
-            )
+            texts = [_cell(text) for text in (row.account, row.name, " ".join(row.offers), " ".join(row.rooms))]
+            account, name, offers, rooms = texts
+            writer.writerow([account, name, row.confirmed, row.open, f"{row.score:.3f}", row.trend, offers, rooms])
+
+
+def _cell(text: str) -> str:
+    """Return `text`, with a quote in front where a spreadsheet would take it for a formula."""
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
 
 def _with_database(path: Path, work: Callable[[Database], int]) -> int:

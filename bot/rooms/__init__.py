@@ -1,6 +1,6 @@
 """Rooms: each turns one platform into batches of events."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import Protocol
 
 from detectors.records import Event, RoomKey
@@ -24,6 +24,6 @@ class Room(Protocol):
         """Number of broken inputs passed over so far."""
         ...
 
-    def events(self) -> AsyncIterator[list[Event]]:
+    def events(self) -> AsyncGenerator[list[Event], None]:
         """Yield events in order, in the batches in which they are to be read."""
         ...

@@ -2,7 +2,7 @@
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncGenerator, Callable, Iterator
 from pathlib import Path
 from typing import BinaryIO, Final
 
@@ -16,7 +16,7 @@ from bot.rooms.script import (
     parse_header,
     platform_of,
 )
-from detectors.records import Event, Line, RoomKey, RoomState, Tick
+from detectors.records import Event, Line, RoomKey, RoomState
 
 log = logging.getLogger(__name__)
 
@@ -24,7 +24,6 @@ log = logging.getLogger(__name__)
 #: gives the same batches at any speed, so that its output does not depend on the speed of the machine.
 BATCH_SECONDS: Final = 4.0
 BATCH_EVENTS: Final = 16
-TICK_SECONDS: Final = 30.0
 
 
 class ReplayRoom:
@@ -36,7 +35,7 @@ class ReplayRoom:
         self._path = path
         self._speed = speed
 
-    async def events(self) -> AsyncIterator[list[Event]]:
+    async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yield the script's events. Raises RoomError when the file is no show script."""
         self.skipped = 0
         batches = _Batches(self._path, self._report)
@@ -101,7 +100,7 @@ class _Batches:
         show = parse_header(header, str(self._path))
         yield RoomState(f"{show.id}#1", 0.0, "open", show)
         parser = ScriptParser(show, platform_of(header))
-        at = ticked = 0.0
+        at = 0.0
         for number, raw in _numbered_lines(self._file):
             try:
                 event = parser.parse(number, raw)
@@ -111,9 +110,6 @@ class _Batches:
             if isinstance(event, MediaEvent):
                 self._report(number, "sound is not heard by this version")
                 continue
-            while ticked + TICK_SECONDS <= event.at:
-                ticked += TICK_SECONDS
-                yield Tick(ticked)
             at = max(at, event.until if isinstance(event, Line) else event.at)
             yield event
         yield RoomState(f"{show.id}#end", at, "closed")

@@ -31,6 +31,8 @@ MAX_NAME: Final = 100
 MAX_TITLE: Final = 300
 #: A show may not claim to last longer than this, in seconds.
 MAX_AT: Final = 30 * 86_400.0
+#: Longest speech segment, in seconds. Recognisers give segments of seconds.
+MAX_SEGMENT: Final = 600.0
 
 #: Control characters but tab and new line, each to be replaced by a blank.
 _STEERING: Final = {code: " " for code in (*range(32), *range(127, 160)) if chr(code) not in "\t\n"}
@@ -98,19 +100,19 @@ class ScriptParser:
         if sort == "media":
             return MediaEvent(at, _seat(row), _text(row, "file", 1024))
         if sort not in ("speech", "chat", "seat", "account"):
-            raise BadLineError(f"unknown type {sort!r}")
+            raise BadLineError(f"unknown type {sort!r:.40}")
         person = _person(_text(row, "who", MAX_NAME), self.platform)
         if sort == "speech":
             until = _seconds(row, "until")
-            if until < at:
-                raise BadLineError(f"speech ends at {until:g}, before it begins at {at:g}")
+            if not at <= until <= at + MAX_SEGMENT:
+                raise BadLineError(f"speech from {at:g} to {until:g}: must end later, within {MAX_SEGMENT:g} s")
             return Line(event_id, at, until, person, _text(row, "text", MAX_TEXT), "speech", _seat(row), self.show.lang)
         if sort == "chat":
             return Line(event_id, at, at, person, _text(row, "text", MAX_TEXT), "chat", None, self.show.lang)
         if sort == "seat":
             change = row.get("event")
             if change not in ("joined", "left"):
-                raise BadLineError(f"a seat is joined or left, not {change!r}")
+                raise BadLineError(f"a seat is joined or left, not {change!r:.40}")
             return SeatChange(event_id, at, _seat(row), person, change)
         return _fact(row, event_id, at, person)
 

@@ -9,7 +9,6 @@ import importlib.util
 import struct
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
@@ -195,8 +194,3 @@ def _is_kept_whole(piece: str) -> bool:
         point = ord(text) if text else 0
         return point < 0x250 or 0x2000 <= point <= 0x2BFF or 0x1F000 <= point <= 0x1FAFF
     return text.isascii() and (text.isdigit() or not text.isalpha())
-
-
-def encoder_size(weights: dict[str, Any]) -> int:
-    """Number of parameters, in units."""
-    return sum(tensor.numel() for tensor in weights.values())

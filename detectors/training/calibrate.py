@@ -20,8 +20,6 @@ from detectors.taxonomy import ACTS
 from detectors.training.manifest import write_manifest
 from detectors.training.passages import DATA, Example, examples, read_lines
 
-LANGUAGES = ("en", "fr")
-
 
 def fit(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[float, float]:
     """Return temperature and pitch shift that make the log loss of `truth` (indices of acts) least.
@@ -59,9 +57,8 @@ def calibrate(folder: Path, files: list[Path]) -> dict[str, dict[str, float]]:
         lines = [example for example in everything if example.line.kind == kind]
         truth = np.array([ACTS.index(example.line.act) for example in lines])
         temperature, shift = fit(act_logits(classifier, lines), truth)
-        for language in LANGUAGES:
-            calibration["temperature"][f"{language}/{kind}"] = round(temperature, 3)
-            calibration["pitch_shift"][f"{language}/{kind}"] = round(shift, 3)
+        calibration["temperature"][kind] = round(temperature, 3)
+        calibration["pitch_shift"][kind] = round(shift, 3)
     _write(folder, {**config, "calibration": calibration})
     return calibration
 

@@ -4,7 +4,7 @@ import hashlib
 import json
 from pathlib import Path
 
-FILES = ("config.json", "tokenizer.json", "model.onnx", "gate.npz")
+from detectors.classifier import FILES
 
 
 def write_manifest(folder: Path) -> None:

@@ -88,7 +88,11 @@ def train(recipe: Recipe, data: Sequence[Example], out: Path) -> None:
             # Half precision with 32-bit weights: twice as fast on processors that know bfloat16, same result.
             with torch.autocast("cpu", dtype=torch.bfloat16):
                 features = model.features(ids, mask, types)
-            value = loss(model.head(features.float()), torch.tensor([i.act for i in batch]), torch.tensor([i.flags for i in batch]))
+            value = loss(
+                model.head(features.float()),
+                torch.tensor([i.act for i in batch]),
+                torch.tensor([i.flags for i in batch]),
+            )
             value.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()

@@ -3,7 +3,7 @@
 DIR holds show scripts with `NAME.truth.json` beside them:
 `{"expect_alert", "pitches": [{"by", "from", "to", "offers", "cues"}]}`, times in seconds of the show.
 
-- found: a warning about a person who pitches, while they do (or up to a minute after).
+- found: a warning about a person who pitches, while they do (or up to two minutes after).
 - right person: the first warning of the show is about somebody who pitches.
 - false: a warning about somebody who does not, or far from any pitch of theirs.
 - delay: from the start of the pitch in which the warning came to the warning, in seconds of the show.
@@ -26,16 +26,16 @@ from bot.effects import OpenAlert
 from bot.policy import Policy, View, Watch
 from bot.reading import LineReader
 from bot.rooms.replay import BATCH_EVENTS, ReplayRoom
+from bot.watch import with_ticks
 from config.settings import PolicySettings
 from detectors.arc import Arc, ArcParameters
 from detectors.classifier import Classifier
 from detectors.panel import Panel
 from detectors.records import Event, Reading, RoomState, ShowInfo, Unavailable
 from detectors.show import Show
-from detectors.training.shows_from_text import SAME_PITCH
 
 #: A warning this long after a pitch still belongs to it, in seconds.
-AFTER = 60.0
+AFTER = 120.0
 
 
 @dataclass(frozen=True)
@@ -128,12 +128,22 @@ def judge(
     panel = Panel(arc)
     policy = Policy(Watch("bench", show.info.room), show.info.id, settings or PolicySettings.model_validate({}))
     alerts: list[OpenAlert] = []
-    for event, reading in zip(show.events, show.readings, strict=True):
+    for event, reading in _in_time(show):
         memory.apply(event)
         episode = arc.observe(memory, event, reading) if fast else panel.observe(memory, event, reading).episode
         if episode is not None:
             alerts += [effect for effect in policy.decide(View(), episode) if isinstance(effect, OpenAlert)]
     return _outcome(show, alerts)
+
+
+def _in_time(show: TruthShow) -> Iterable[tuple[Event, Reading | Unavailable | None]]:
+    """Yield events with their readings and the ticks between them, as the watcher hands them on."""
+    at = 0.0
+    for event, reading in zip(show.events, show.readings, strict=True):
+        *ticks, last = with_ticks(at, [event])
+        yield from ((tick, None) for tick in ticks)
+        yield last, reading
+        at = max(at, event.at)
 
 
 def _outcome(show: TruthShow, alerts: Sequence[OpenAlert]) -> Outcome:
@@ -159,7 +169,7 @@ def _outcome(show: TruthShow, alerts: Sequence[OpenAlert]) -> Outcome:
 def _pitch_of(show: TruthShow, alert: OpenAlert) -> Pitch | None:
     """Return the pitch that a warning is about: the one under way, or the last one that ended shortly before."""
     own = [p for p in show.pitches if p.by.lower() == alert.body.person.name.lower() and p.start <= alert.body.at]
-    return next((p for p in reversed(own) if alert.body.at <= p.end + max(AFTER, SAME_PITCH)), None)
+    return next((p for p in reversed(own) if alert.body.at <= p.end + AFTER), None)
 
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:

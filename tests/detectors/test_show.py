@@ -187,6 +187,18 @@ def test_facts_and_lines_are_bounded() -> None:
     assert list(show.recent) == lines[5:]
 
 
+def test_a_fact_told_again_is_not_the_oldest_one() -> None:
+    facts = [fact(0.0, "@ana"), *(fact(float(n), f"@v{n}") for n in range(1, MAX_PEOPLE)), fact(9_000.0, "@ana")]
+    show = show_with(*facts, fact(9_001.0, "@new"))
+    assert {"@ana", "@v1", "@new"} & {account.id for account in show.facts} == {"@ana", "@new"}
+
+
+@pytest.mark.parametrize(("more", "presents"), [(1_992, True), (2_000, False)])
+def test_who_writes_most_is_told_from_the_last_two_thousand_lines(more: int, presents: bool) -> None:
+    show = show_with(*written("@ana", 400, 8), *(chat(n, 10.0, f"@v{n}", "hi") for n in range(more)))
+    assert show.is_presenter(person("@ana").account) is presents
+
+
 def restored(show: Show) -> Show:
     made = Show(show.info)
     made.restore(json.loads(json.dumps(show.snapshot())))
