@@ -34,6 +34,8 @@ MAX_TRACKS: Final = 500
 MAX_QUOTES: Final = 12
 #: A label counts as present in a line from this probability on.
 PRESENT: Final = 0.5
+#: An offer or a cue counts as present from here on: there are few examples of each, and the model is shy of them.
+FLAG_PRESENT: Final = 0.35
 #: Words a second of slow speech; turns written words into seconds of talk.
 WORDS_PER_SECOND: Final = 2.5
 
@@ -42,18 +44,18 @@ WORDS_PER_SECOND: Final = 2.5
 class ArcParameters:
     """What `arc` is fitted by. Times in seconds, everything else in log-odds unless said otherwise."""
 
-    base: float = -4.0  #: where everybody starts
-    pivot: float = 0.4  #: pitch probability at which a line speaks neither for nor against
-    line_most: float = 2.2  #: most that one line can add
-    half_life: float = 150.0  #: after this long without new evidence, half of it is left
+    base: float = -3.7  #: where everybody starts
+    pivot: float = 0.31  #: pitch probability at which a line speaks neither for nor against
+    line_most: float = 1.63  #: most that one line can add
+    half_life: float = 300.0  #: after this long without new evidence, half of it is left
     taught_after: float = 240.0  #: teaching heard before a pitch counts in full from this long on
-    taught_bonus: float = 0.7  #: how much it then adds
-    passage_gap: float = 90.0  #: quiet that makes what follows a second passage
-    passage_bonus: float = 0.8  #: what each further passage adds, up to two of them
-    shield_time: float = 45.0  #: how long after a sponsor read or a warning a pitch line counts less
-    shield_factor: float = 0.5  #: by what factor it counts less
-    pull: float = 0.6  #: how much a sponsor read or a warning takes off the speaker's evidence
-    audience: float = -0.8  #: for somebody in the chat who sells for the presenter
+    taught_bonus: float = 1.28  #: how much it then adds
+    passage_gap: float = 50.0  #: quiet that makes what follows a second passage
+    passage_bonus: float = 1.5  #: what each further passage adds, up to two of them
+    shield_time: float = 63.0  #: how long after a sponsor read or a warning a pitch line counts less
+    shield_factor: float = 1.0  #: by what factor it counts less
+    pull: float = 1.31  #: how much a sponsor read or a warning takes off the speaker's evidence
+    audience: float = -0.3  #: for somebody in the chat who sells for the presenter
     floor: float = -3.0  #: below this nothing is said at all
     episode_gap: float = 600.0  #: quiet that ends an episode
 
@@ -145,7 +147,7 @@ class Arc:
         track.last_at = max(track.last_at, line.until)
         for seen, told in ((track.offers, reading.offers), (track.cues, reading.cues)):
             for name, probability in told.items():
-                if probability >= PRESENT:
+                if probability >= FLAG_PRESENT:
                     seen[name] = max(seen.get(name, 0.0), round(probability, 4))
         track.quotes.append(
             Quote(line.id, line.at, line.until, line.person, line.kind, line.text, round(reading.pitch, 4))
