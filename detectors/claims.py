@@ -14,8 +14,9 @@ from detectors.show import Show
 
 _FIRST_PERSON: Final = r"(?:i|i'm|i am|we|me|my|we're|je|j|moi|on|nous|mon|ma)"
 _TITLE: Final = re.compile(
-    r"\b(?:i'?m|i am|they call me|people call me|i'?m known as|je suis|on m'appelle|on me surnomme)\s"
-    r"((?:(?:the|a|an|your|le|la|un|une|votre|ton)\s|l')?(?:(?!\w+ing\b)[\w'-]+\s){0,2}?"
+    r"\b(?:i'?m|i am|they call me|people call me|i'?m known as|je suis|on m'appelle|on me surnomme|c'est moi)\s"
+    r"(?:honestly |just |really |vraiment )*((?:(?:the|a|an|your|le|la|un|une|votre|ton)\s|l')?"
+    r"(?:(?!\w+ing\b)[\w'-]+\s){0,2}?"
     r"(guru|gourou|ninja|king|queen|roi|reine|number one|numéro un|n° ?1|experte?|rock ?star|wizard|godfather"
     r"|pape(?:sse)?)\b"
     r"(?:\s(?:of|in|du|de la|des|de|en)\s(?:\w+\s?){1,2})?)",

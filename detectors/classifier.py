@@ -53,12 +53,14 @@ class Classifier:
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
+            if labels != LABELS:
+                raise ModelError(f"{folder / 'config.json'}: labels are not those of this version; use its own model")
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._gate = Gate.load(folder / "gate.npz")
+        except ModelError:
+            raise
         except Exception as error:  # tokenizers raises bare Exceptions
             raise ModelError(f"{folder}: cannot be read: {error}") from error
-        if labels != LABELS:
-            raise ModelError(f"{folder / 'config.json'}: labels are not those of this version; use its own model")
         calibration = config.get("calibration", {})
         self._temperature: dict[str, float] = calibration.get("temperature", {})
         self._pitch_shift: dict[str, float] = calibration.get("pitch_shift", {})

@@ -13,7 +13,7 @@ import pytest
 
 from bot.rooms import RoomError
 from bot.rooms.registry import open_room
-from bot.rooms.replay import BATCH_EVENTS, BATCH_SECONDS, TICK_SECONDS, ReplayRoom, check_header
+from bot.rooms.replay import BATCH_EVENTS, BATCH_SECONDS, ReplayRoom, check_header
 from bot.rooms.script import MAX_LINE_BYTES
 from config.settings import RoomSettings
 from detectors.records import Account, Event, Line, Person, RoomKey, RoomState, SeatChange, ShowInfo, Tick

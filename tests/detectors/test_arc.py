@@ -258,7 +258,7 @@ def test_what_was_offered_strongest_first() -> None:
         return speech(number, at, HOST.name, "buy"), replace(plain, offers={**plain.offers, **offers})
 
     states = Stage().play(
-        offering(1, 100.0, ebook=0.6, course=0.8, group=0.5, merch=0.49), offering(2, 110.0, ebook=0.9, tool=0.8)
+        offering(1, 100.0, ebook=0.6, course=0.8, group=0.5, merch=0.3), offering(2, 110.0, ebook=0.9, tool=0.8)
     )
     assert [state.offers for state in states if state] == [
         ("course", "ebook", "group"),
