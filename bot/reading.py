@@ -43,8 +43,9 @@ class ModelStage:
             for place, reading in zip(places, read, strict=True):
                 readings[place] = reading
         except Exception as error:  # whatever a model dies of, the lines were not read
-            log.exception("%d lines of %s could not be read", len(requests), show.info.id)
             unread = Unavailable(f"{type(error).__name__}: {error}")
+            details = log.isEnabledFor(logging.DEBUG)
+            log.error("%d lines of %s were not read: %s", len(requests), show.info.id, unread.reason, exc_info=details)
             for place in places:
                 readings[place] = unread
         return readings

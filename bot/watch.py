@@ -150,7 +150,7 @@ class Watcher:
         live = self._live
         if live is None:
             return
-        fresh = with_ticks(live.show.at, [event for event in batch if live.is_new(event)])
+        fresh = with_ticks(live.show.at, live.sift(batch))
         readings = await self._stage.read(live.show, fresh)
         views = {id(p): await self._view(p, live, fresh) for p in live.policies} if fresh else {}
         effects: list[Effect] = []
@@ -234,10 +234,25 @@ class _LiveShow:
         self.alerts = 0
         self.written_at = 0.0
         self.handled = 0
+        self._catching_up = False
         self._selling: dict[Account, int] = {}
 
-    def is_new(self, event: Event) -> bool:
-        """Whether the event was not handled before."""
+    def sift(self, batch: Sequence[Event]) -> list[Event]:
+        """Return the events that were not handled before.
+
+        After a restart, a source that plays from its beginning brings back the words that a snapshot does not hold:
+        they are context for what comes next, and nothing else.
+        """
+        fresh = []
+        for event in batch:
+            if self._is_new(event):
+                fresh.append(event)
+                self._catching_up = False
+            elif self._catching_up and isinstance(event, Line):
+                self.show.recall(event)
+        return fresh
+
+    def _is_new(self, event: Event) -> bool:
         if isinstance(event, Tick):
             return event.at > self.show.at
         new = self.seen.add(event.id, event.at)
@@ -288,6 +303,7 @@ class _LiveShow:
             if policy.watch.community in numbers["policies"]:
                 policy.restore(numbers["policies"][policy.watch.community])
         self.written_at = self.show.at
+        self._catching_up = True
 
 
 def with_ticks(at: float, events: Sequence[Event]) -> list[Event]:

@@ -7,6 +7,7 @@ manifest.json with the sha256 of each.
 import hashlib
 import json
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -16,17 +17,15 @@ import onnxruntime
 from numpy.typing import NDArray
 from tokenizers import Tokenizer
 
-from detectors.encoding import PAD_ID, EncodedLine, encode
+from detectors.encoding import encode
 from detectors.gate import Gate, passed_reading
-from detectors.language import detect_language
+from detectors.language import detect_language, load_identifier
 from detectors.records import Kind, Reading
 from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "model"
 #: What a model folder must hold.
 FILES: Final = ("config.json", "tokenizer.json", "model.onnx", "gate.npz")
-#: Lines that go through the network together.
-BATCH: Final = 16
 
 
 class ModelError(Exception):
@@ -45,11 +44,20 @@ class Request:
 
 
 class Classifier:
-    """The loaded model. `read` may be called from one thread at a time."""
+    """The loaded model.
+
+    Each line goes through the network alone, `threads` lines at once: 8-bit activations are scaled by the largest
+    value of their batch, so that a line's reading would otherwise depend on which lines happen to stand beside it
+    (by up to 0.2 in the pitch probability). It is also a little faster than padded batches.
+    """
 
     def __init__(self, folder: Path = SHIPPED_MODEL, threads: int = 2) -> None:
         """Load and check the model. Raises ModelError when a file is missing, damaged or does not fit."""
         check_files(folder)
+        try:
+            load_identifier()
+        except OSError as error:
+            raise ModelError(f"the language identifier cannot be unpacked: {error.strerror}; make room") from error
         try:
             config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
             labels = tuple(config["id2label"][str(i)] for i in range(len(config["id2label"])))
@@ -65,7 +73,7 @@ class Classifier:
         self._temperature: dict[str, float] = calibration.get("temperature", {})
         self._pitch_shift: dict[str, float] = calibration.get("pitch_shift", {})
         options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = threads
+        options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
         try:
@@ -74,6 +82,7 @@ class Classifier:
             )
         except Exception as error:  # onnxruntime raises its own unrelated types
             raise ModelError(f"{folder / 'model.onnx'}: {error}") from error
+        self._threads = ThreadPoolExecutor(threads, thread_name_prefix="classifier")
 
     def read(self, requests: Sequence[Request]) -> list[Reading]:
         """Return one reading per request, in order."""
@@ -83,26 +92,20 @@ class Classifier:
             for request, lang in zip(requests, langs, strict=True)
         ]
         asked = [i for i, reading in enumerate(readings) if reading is None]
-        encoded = {i: encode(self._tokenizer, requests[i].text, requests[i].kind, requests[i].context) for i in asked}
-        asked.sort(key=lambda i: (len(encoded[i].ids), i))  # little padding
-        for start in range(0, len(asked), BATCH):
-            part = asked[start : start + BATCH]
-            for index, row in zip(part, self._logits([encoded[i] for i in part]), strict=True):
-                readings[index] = self._reading(row, requests[index].kind, langs[index])
+        read = self._threads.map(lambda i: self._logits(requests[i]), asked)
+        for index, row in zip(asked, read, strict=True):
+            readings[index] = self._reading(row, requests[index].kind, langs[index])
         return [reading for reading in readings if reading is not None]
 
     def _passes_by(self, request: Request) -> bool:
         return request.gated and self._gate.passes_by(request.text)
 
-    def _logits(self, lines: Sequence[EncodedLine]) -> NDArray[np.float32]:
-        width = max(len(line.ids) for line in lines)
-        ids = np.full((len(lines), width), PAD_ID, dtype=np.int64)
-        types = np.zeros((len(lines), width), dtype=np.int64)
-        for row, line in enumerate(lines):
-            ids[row, : len(line.ids)] = line.ids
-            types[row, : len(line.types)] = line.types
-        feed = {"input_ids": ids, "attention_mask": (ids != PAD_ID).astype(np.int64), "token_type_ids": types}
-        logits: NDArray[np.float32] = self._session.run(["logits"], feed)[0]
+    def _logits(self, request: Request) -> NDArray[np.float32]:
+        line = encode(self._tokenizer, request.text, request.kind, request.context)
+        ids = np.array([line.ids], dtype=np.int64)
+        types = np.array([line.types], dtype=np.int64)
+        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
+        logits: NDArray[np.float32] = self._session.run(["logits"], feed)[0][0]
         return logits
 
     def _reading(self, logits: NDArray[np.float32], kind: Kind, lang: str) -> Reading:

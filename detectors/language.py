@@ -14,7 +14,8 @@ SURE: Final = 0.8
 
 
 @cache
-def _identifier() -> "LanguageIdentifier":
+def load_identifier() -> "LanguageIdentifier":
+    """Load the identifier, once. Raises OSError: it is unpacked into the folder for temporary files on its way."""
     from py3langid.langid import MODEL_FILE, LanguageIdentifier
 
     identifier = LanguageIdentifier.from_model_file(MODEL_FILE, norm_probs=True)
@@ -27,5 +28,5 @@ def detect_language(text: str, hint: str | None = None) -> str:
     fallback = hint if hint in LANGUAGES else "en"
     if sum(char.isalpha() for char in text) < SHORTEST:
         return fallback
-    guess, probability = _identifier().classify(text)
+    guess, probability = load_identifier().classify(text)
     return str(guess) if probability >= SURE or hint is None else fallback

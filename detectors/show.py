@@ -71,6 +71,10 @@ class Show:
             while len(self.facts) > MAX_PEOPLE:
                 self.facts.popitem(last=False)
 
+    def recall(self, line: Line) -> None:
+        """Take a line that was counted before a restart as context for what comes next."""
+        self.recent.append(line)
+
     def note(self, finding: Finding) -> None:
         """Remember the weight of a detector's newest finding about an account."""
         self._presence(finding.person).weights[finding.detector] = finding.weight

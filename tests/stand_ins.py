@@ -57,9 +57,9 @@ def show_info(host: str | None = "@host") -> ShowInfo:
 
 def speech(number: int, at: float, who: str, text: str, seconds: float = 6.0, seat: int = 1) -> Line:
     """A speech segment of `seconds`."""
-    return Line(f"show-1#{number}", at, at + seconds, person(who), text, "speech", seat, "en")
+    return Line(f"show-1/{number}", at, at + seconds, person(who), text, "speech", seat, "en")
 
 
 def chat(number: int, at: float, who: str, text: str) -> Line:
     """A chat line."""
-    return Line(f"show-1#{number}", at, at, person(who), text, "chat", None, "en")
+    return Line(f"show-1/{number}", at, at, person(who), text, "chat", None, "en")

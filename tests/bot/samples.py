@@ -28,7 +28,7 @@ CLOCKS: Mapping[str, frozenset[str]] = {
 
 def quote(number: int, at: float, text: str = "book a call $", who: Person = HOST, pitch: float = 0.97) -> Quote:
     """A quote of six seconds."""
-    return Quote(f"show-1#{number}", at, at + 6.0, who, "speech", text, pitch)
+    return Quote(f"show-1/{number}", at, at + 6.0, who, "speech", text, pitch)
 
 
 def episode(**changes: Any) -> EpisodeState:

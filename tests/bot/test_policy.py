@@ -304,7 +304,7 @@ def test_an_open_warning_outlives_a_restart_that_lost_the_quotes() -> None:
                 "claims", HOST, 50.0, 1.0, Message("claim.title", {"words": "king"}), (quote(4, 44.0, "the king"),)
             ),
             Record(
-                *("local", ROOM, "show-1", "claims", HOST, "show-1#4", 50.0, 1.0),
+                *("local", ROOM, "show-1", "claims", HOST, "show-1/4", 50.0, 1.0),
                 message=Message("claim.title", {"words": "king"}),
                 quote="the king",
             ),

@@ -52,7 +52,7 @@ async def test_every_line_gets_its_own_reading_and_nothing_else_gets_one() -> No
     counting = CountingReader()
     stage = ModelStage(counting)
     batch = [
-        SeatChange("show-1#2", 0.0, 1, person("@host"), "joined"),
+        SeatChange("show-1/2", 0.0, 1, person("@host"), "joined"),
         speech(3, 1.0, "@host", "one two"),
         Tick(30.0),
         chat(4, 31.0, "@ana", "one two three"),
@@ -85,7 +85,7 @@ async def test_a_line_is_read_with_the_lines_before_it(stage: ModelStage, reader
 
 async def test_the_gate_is_for_the_audience_only(stage: ModelStage, reader: MarkReader) -> None:
     show = Show(show_info("@host"))
-    show.apply(SeatChange("show-1#2", 0.0, 2, person("@guest"), "joined"))
+    show.apply(SeatChange("show-1/2", 0.0, 2, person("@guest"), "joined"))
     batch = [chat(3, 1.0, "@host", "a"), chat(4, 2.0, "@guest", "b"), chat(5, 3.0, "@ana", "c")]
     await stage.read(show, [*batch, speech(6, 4.0, "@ana", "d")])
     assert [request.gated for request in reader.requests] == [False, False, True, False]
@@ -118,7 +118,7 @@ async def test_what_a_model_could_not_read_is_unavailable_and_never_harmless(
     with caplog.at_level(logging.ERROR):
         assert await stage.read(Show(show_info()), batch) == [Unavailable(reason), None, Unavailable(reason)]
     stage.close()
-    assert caplog.messages == ["2 lines of show-1 could not be read"]
+    assert caplog.messages == [f"2 lines of show-1 were not read: {reason}"]
 
 
 async def test_a_model_that_failed_once_is_asked_again() -> None:

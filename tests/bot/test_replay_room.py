@@ -16,7 +16,7 @@ from bot.rooms.registry import open_room
 from bot.rooms.replay import BATCH_EVENTS, BATCH_SECONDS, ReplayRoom, check_header
 from bot.rooms.script import MAX_LINE_BYTES
 from config.settings import RoomSettings
-from detectors.records import Account, Event, Line, Person, RoomKey, RoomState, SeatChange, ShowInfo, Tick
+from detectors.records import Account, Event, Line, Person, RoomKey, RoomState, SeatChange, ShowInfo
 
 HEADER = {"type": "show", "id": "s", "title": "T", "host": "@host", "lang": "en", "started": "2026-10-03T19:00:00Z"}
 HOST = Person(Account("replay", "script", "@host"), "@host")
@@ -72,8 +72,7 @@ async def test_a_script_becomes_batches_between_opening_and_closing(tmp_path: Pa
         ],
         [line(4, BATCH_SECONDS + 0.5)],
         [Line("s#5", 10.0, 50.0, HOST, "well", "speech", 1, "en")],
-        [Tick(TICK_SECONDS)],
-        [Tick(2 * TICK_SECONDS), line(6, 61.0), RoomState("s#end", 61.0, "closed")],
+        [line(6, 61.0), RoomState("s#end", 61.0, "closed")],
     ]
 
 
@@ -88,13 +87,6 @@ async def test_a_batch_holds_a_bounded_number_of_events(tmp_path: Path) -> None:
     assert [len(batch) for batch in found] == [BATCH_EVENTS, BATCH_EVENTS, BATCH_EVENTS, 2]
     texts = [event.text for batch in found for event in batch if isinstance(event, Line)]
     assert texts == [str(i) for i in range(3 * BATCH_EVENTS)]
-
-
-async def test_time_that_passes_in_silence_is_told_by_ticks(tmp_path: Path) -> None:
-    path = write(tmp_path / "s.jsonl", [chat(10.0), chat(10 * TICK_SECONDS)])
-    found = await events(ReplayRoom(path))
-    assert [event for event in found if isinstance(event, Tick)] == [Tick(TICK_SECONDS * n) for n in range(1, 11)]
-    assert [event.at for event in found] == sorted(event.at for event in found)
 
 
 async def test_an_empty_show_opens_and_closes(tmp_path: Path) -> None:

@@ -106,7 +106,7 @@ def test_a_good_line_becomes_an_event(row: dict[str, Any], event: Event | MediaE
         (raw(CHAT, type=["chat"]), "unknown type ['chat']"),
         (without(CHAT, "type"), "unknown type None"),
         (raw(CHAT, at=4.5), "time runs back from 5 to 4.5"),
-        (raw(SPEECH, at=7.0, until=6.0), "speech ends at 6, before it begins at 7"),
+        (raw(SPEECH, at=7.0, until=6.0), "speech from 7 to 6: must end later, within 600 s"),
         (raw(SPEECH, at=6.0, seat=0), "seat must be 1 to 4, not 0"),
         (raw(SPEECH, at=6.0, seat=5), "seat must be 1 to 4, not 5"),
         (raw(SEAT, at=6.0, seat=-1), "seat must be 1 to 4, not -1"),

@@ -36,7 +36,7 @@ def record(**changes: Any) -> Record:
         show="show-1",
         detector="claims",
         person=HOST,
-        event_id="show-1#4",
+        event_id="show-1/4",
         at=50.0,
         score=1.0,
         message=Message("claim.title", {"words": "roi des réels"}),
@@ -59,7 +59,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
     expected_evidence = [
         {
             "alert": warning.id,
-            "event_id": f"show-1#{number}",
+            "event_id": f"show-1/{number}",
             "version": 1,
             "at": at,
             "until": at + 6.0,
@@ -157,7 +157,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "show": "show-1",
                 "detector": "claims",
                 "account": "replay:script:@host",
-                "event_id": "show-1#4",
+                "event_id": "show-1/4",
                 "at": 50.0,
                 "score": 1.0,
                 "key": "claim.title",
@@ -216,7 +216,7 @@ async def test_an_update_makes_a_new_version_that_wants_to_be_shown(store: Store
     await execute(store, "UPDATE outbox SET state = 'sent', delivered_version = 1, attempted_version = 1")
     await store.apply([UpdateAlert(grown)])
     found = await dump(store)
-    assert [(r["event_id"], r["version"]) for r in found["evidence"]] == [("show-1#1", 1), ("show-1#2", 2)]
+    assert [(r["event_id"], r["version"]) for r in found["evidence"]] == [("show-1/1", 1), ("show-1/2", 2)]
     alert, waiting = found["alerts"][0], found["outbox"][0]
     assert (alert["at"], alert["last_at"], alert["score"], alert["version"]) == (106.0, 150.0, 0.97, 2)
     assert alert["offers"] == '["ebook", "coaching"]'
@@ -307,18 +307,18 @@ async def test_the_newest_snapshot_counts(store: Store) -> None:
 
 async def test_old_quotes_are_deleted_and_the_alert_stays(store: Store) -> None:
     await store.apply([progress(), OpenAlert(body(evidence=(quote(1, 1.0), quote(2, 9.0), quote(3, 20.0))))])
-    await store.apply([record(), record(event_id="show-1#5", quote="I am the king")])
+    await store.apply([record(), record(event_id="show-1/5", quote="I am the king")])
     long_ago, lately = ((datetime.now(UTC) - timedelta(days=days)).isoformat() for days in (30.01, 29.99))
-    await execute(store, "UPDATE evidence SET noted = ? WHERE event_id = 'show-1#1'", [lately])
-    await execute(store, "UPDATE evidence SET noted = ? WHERE event_id = 'show-1#2'", [long_ago])
-    await execute(store, "UPDATE observations SET noted = ? WHERE event_id = 'show-1#4'", [long_ago])
+    await execute(store, "UPDATE evidence SET noted = ? WHERE event_id = 'show-1/1'", [lately])
+    await execute(store, "UPDATE evidence SET noted = ? WHERE event_id = 'show-1/2'", [long_ago])
+    await execute(store, "UPDATE observations SET noted = ? WHERE event_id = 'show-1/4'", [long_ago])
     before = await dump(store)
     assert await store.expire_evidence(30) == 2
     after = await dump(store)
-    assert [r["event_id"] for r in after["evidence"]] == ["show-1#1", "show-1#3"]
+    assert [r["event_id"] for r in after["evidence"]] == ["show-1/1", "show-1/3"]
     assert [(r["event_id"], r["quote"]) for r in after["observations"]] == [
-        ("show-1#4", ""),
-        ("show-1#5", "I am the king"),
+        ("show-1/4", ""),
+        ("show-1/5", "I am the king"),
     ]
     assert {**after, "evidence": 0, "observations": 0} == {**before, "evidence": 0, "observations": 0}
     assert await store.expire_evidence(30) == 0
@@ -434,7 +434,7 @@ async def test_a_full_disk_is_said_plainly_and_nothing_is_half_written(store: St
     before = await dump(store)
     pages = await store.run(lambda database: database.execute("PRAGMA page_count").fetchone()[0])
     await execute(store, f"PRAGMA max_page_count = {pages}")
-    much = [record(event_id=f"show-1#{i}", quote="much to say " * 300) for i in range(100)]
+    much = [record(event_id=f"show-1/{i}", quote="much to say " * 300) for i in range(100)]
     with pytest.raises(StoreError) as caught:
         await store.apply([progress(at=300.0), OpenAlert(body()), *much], [replace(SNAPSHOT, numbers={})])
     assert str(caught.value) == (

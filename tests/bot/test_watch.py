@@ -49,6 +49,10 @@ PARAMETERS = ArcParameters(
     taught_bonus=0.7,
     passage_gap=90.0,
     passage_bonus=0.8,
+    shield_time=45.0,
+    shield_factor=0.5,
+    pull=0.6,
+    audience=-0.8,
     floor=-3.0,
     episode_gap=600.0,
 )
@@ -70,23 +74,11 @@ def _explicit_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def opened() -> RoomState:
-    return RoomState("show-1#1", 0.0, "open", show_info())
+    return RoomState("show-1/1", 0.0, "open", show_info())
 
 
 def closed(at: float) -> RoomState:
-    return RoomState("show-1#end", at, "closed")
-
-
-def with_ticks(events: Sequence[Event]) -> list[Event]:
-    """Put a tick at every thirty seconds, as a room does."""
-    ticking: list[Event] = []
-    ticked = 0.0
-    for event in events:
-        while ticked + 30.0 <= event.at:
-            ticked += 30.0
-            ticking.append(Tick(ticked))
-        ticking.append(event)
-    return ticking
+    return RoomState("show-1/end", at, "closed")
 
 
 def in_batches(events: Sequence[Event], size: int = 4) -> list[list[Event]]:
@@ -101,15 +93,15 @@ def evening() -> list[Event]:
     second = [speech(400 + i, 1_000.0 + 10.0 * i, "@host", f"second offer {i} $") for i in range(4)]
     others: list[Event] = [
         opened(),
-        SeatChange("show-1#2", 0.0, 1, HOST, "joined"),
-        SeatChange("show-1#3", 0.0, 2, person("@guest"), "joined"),
+        SeatChange("show-1/2", 0.0, 1, HOST, "joined"),
+        SeatChange("show-1/3", 0.0, 2, person("@guest"), "joined"),
         chat(4, 40.0, "@ana", "hello"),
         chat(5, 41.0, "@bob", "?! watch my channel instead"),
         speech(6, 201.0, "@guest", "well, $ mine", seat=2),
         chat(7, 500.0, "@ana", "what did it cost"),
         closed(1_100.0),
     ]
-    return with_ticks(sorted([*lessons, *first, *talk, *second, *others], key=lambda event: event.at))
+    return sorted([*lessons, *first, *talk, *second, *others], key=lambda event: event.at)
 
 
 class Onlooker:
@@ -180,10 +172,10 @@ async def test_teaching_that_turns_into_selling_is_one_warning_about_the_right_p
     assert evidence(found, SECOND) == [f"second offer {i} $" for i in range(4)]
     observed = [(row["detector"], row["account"], row["event_id"], row["quote"]) for row in found["observations"]]
     assert observed == [
-        ("viewer_advert", "replay:script:@bob", "show-1#5", "?! watch my channel instead"),
-        ("remark", "replay:script:@guest", "show-1#6", "well, $ mine"),
-        ("remark", "replay:script:@host", "show-1#200", "first offer 0 $"),
-        ("remark", "replay:script:@host", "show-1#400", "second offer 0 $"),
+        ("viewer_advert", "replay:script:@bob", "show-1/5", "?! watch my channel instead"),
+        ("remark", "replay:script:@guest", "show-1/6", "well, $ mine"),
+        ("remark", "replay:script:@host", "show-1/200", "first offer 0 $"),
+        ("remark", "replay:script:@host", "show-1/400", "second offer 0 $"),
     ]
     parts = {row["account"]: (row["lines"], row["selling_lines"], row["seated"]) for row in found["participations"]}
     assert parts == {
@@ -215,7 +207,9 @@ async def test_whoever_looks_on_sees_every_event_once_in_order(store: Store) -> 
     async with watcher_on(store, ListRoom(in_batches(events))) as (watcher, onlooker):
         await watcher.run()
     assert onlooker.opened_shows == ["show-1"]
-    assert [event for event, _, _ in onlooker.seen] == events
+    assert [event for event, _, _ in onlooker.seen if not isinstance(event, Tick)] == events
+    ticks = [event.at for event, _, _ in onlooker.seen if isinstance(event, Tick)]
+    assert ticks == [30.0 * step for step in range(1, 37)]
     assert all(isinstance(read, Reading) == isinstance(event, Line) for event, read, _ in onlooker.seen)
     told = [(event.at, episode.number) for event, _, episode in onlooker.seen if episode and episode.ended]
     assert told == [(810.0, 1), (960.0, 1)]
@@ -394,6 +388,12 @@ def not_yet_stored(found: Mapping[str, list[dict[str, Any]]]) -> set[str]:
     return handled - {row["event_id"] for row in found["evidence"]}
 
 
+def without(gone: set[str], found: Mapping[str, list[dict[str, Any]]]) -> dict[str, list[dict[str, Any]]]:
+    """Everything but the quotes of events in `gone`: snapshots hold no words, so that a quote that no warning had
+    brought into the store before a stop may be missing from it."""
+    return in_order({**found, "evidence": [row for row in found["evidence"] if row["event_id"] not in gone]})
+
+
 @pytest.mark.parametrize("save", [True, False], ids=["stopped", "killed"])
 @pytest.mark.parametrize(("size", "after"), list(stops()))
 async def test_a_stop_in_the_middle_changes_no_result(
@@ -409,11 +409,7 @@ async def test_a_stop_in_the_middle_changes_no_result(
     summary = await watch(store, evening())
     found = await dump(store, CLOCKS)
     await store.close()
-    # Snapshots hold no words: a quote that no warning had brought into the store by then may be missing from it.
-    kept, expected = (
-        [row for row in rows if row["event_id"] not in gone] for rows in (found["evidence"], uninterrupted["evidence"])
-    )
-    assert in_order({**found, "evidence": kept}) == in_order({**uninterrupted, "evidence": expected})
+    assert without(gone, found) == without(gone, uninterrupted)
     assert summary.alerts == 2
 
 
@@ -459,10 +455,12 @@ async def test_a_change_that_the_store_refused_is_made_when_the_room_is_opened_a
         with pytest.raises(StoreError):
             await watcher.run()
         await watcher.save()
-        assert (await dump(store))["alerts"] == []
+        refused = await dump(store)
+        assert refused["alerts"] == []
         await store.run(lambda database: database.execute("DROP TRIGGER no"))
         await watcher.run()
-    assert in_order(await dump(store, CLOCKS)) == in_order(uninterrupted)
+    gone = not_yet_stored(refused)
+    assert without(gone, await dump(store, CLOCKS)) == without(gone, uninterrupted)
     assert [summary.alerts for summary in onlooker.summaries] == [2]
 
 
@@ -476,7 +474,7 @@ async def test_a_room_that_fails_in_the_middle_goes_on_where_it_was(
             number = 0
             async for batch in super().events():
                 number += 1
-                if number == 12 and not self.failed:
+                if number == 8 and not self.failed:
                     self.failed = True
                     raise ConnectionError("the room hung up")
                 yield batch
@@ -510,7 +508,7 @@ async def test_an_episode_that_follows_at_once_on_the_quiet_ends_the_one_before(
     """The tick that would have ended the first one comes only after the second one has begun."""
     times = [0.0, 10.0, 619.0, 625.0]
     events = [opened(), *(speech(10 + i, at, "@host", f"$ {i}", seconds=4.0) for i, at in enumerate(times))]
-    await watch(store, with_ticks([*events, closed(640.0)]))
+    await watch(store, [*events, closed(640.0)])
     found = await dump(store)
     assert [(row["id"], row["running"]) for row in found["alerts"]] == [(FIRST, 0), (SECOND, 0)]
     assert [evidence(found, alert) for alert in (FIRST, SECOND)] == [["$ 0", "$ 1"], ["$ 2", "$ 3"]]
@@ -621,10 +619,10 @@ async def test_time_in_which_the_room_was_lost_is_told(store: Store) -> None:
     events: list[Event] = [
         opened(),
         speech(10, 5.0, "@host", "= hello"),
-        RoomState("show-1#lost", 20.0, "lost"),
-        RoomState("show-1#back", 80.0, "back"),
+        RoomState("show-1/lost", 20.0, "lost"),
+        RoomState("show-1/back", 80.0, "back"),
         speech(11, 90.0, "@host", "= sorry"),
-        RoomState("show-1#lost2", 100.0, "lost"),
+        RoomState("show-1/lost2", 100.0, "lost"),
         closed(130.0),
     ]
     await watch(store, events)
@@ -651,7 +649,7 @@ class CrowdedRoom(ListRoom):
         self._look = look
 
     async def events(self) -> AsyncIterator[list[Event]]:
-        yield [opened(), SeatChange("show-1#host", 0.0, 1, HOST, "joined")]
+        yield [opened(), SeatChange("show-1/host", 0.0, 1, HOST, "joined")]
         for start in range(0, self._lines, 16):
             yield [event for number in range(start, start + 16) for event in self._happens(number)]
             self._look(start + 16)
@@ -662,7 +660,7 @@ class CrowdedRoom(ListRoom):
         if number % 600 == 0:
             yield Tick(at)
         if number % 500 == 0:
-            yield SeatChange(f"show-1#seat-{number}", at, 2, person(f"@guest{number}"), "joined")
+            yield SeatChange(f"show-1/seat-{number}", at, 2, person(f"@guest{number}"), "joined")
         if number % 10 == 0:
             yield speech(
                 10 + number, at, "@host", "$ my offer" if number % 20_000 < 40 else "some words on this and that"

@@ -114,7 +114,7 @@ def test_presence_whole() -> None:
         Presence(person("@host"), words=5, lines=2, seconds=4.0, last_at=20.0, seated=True),
         Presence(person("@ana"), words=1, lines=1, seconds=0.0, last_at=21.0, seated=False),
     ]
-    assert (show.at, show.events, [line.id for line in show.recent]) == (60.0, 3, ["show-1#1", "show-1#2", "show-1#3"])
+    assert (show.at, show.events, [line.id for line in show.recent]) == (60.0, 3, ["show-1/1", "show-1/2", "show-1/3"])
 
 
 def test_time_never_runs_back() -> None:

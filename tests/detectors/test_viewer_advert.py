@@ -32,7 +32,7 @@ def test_noted_whole(pitch: float, spam: float, score: float) -> None:
         20.0,
         score,
         Message("spam.viewer"),
-        (Quote("show-1#2", 20.0, 20.0, person("@zoe"), "chat", ADVERT.text, pitch),),
+        (Quote("show-1/2", 20.0, 20.0, person("@zoe"), "chat", ADVERT.text, pitch),),
         weight=0.0,
     )
 
