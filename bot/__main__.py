@@ -15,6 +15,8 @@ from config.settings import Settings, SettingsError, load_settings
 
 if TYPE_CHECKING:
     from bot.faces import Face
+    from bot.speech.hearing import Hearing
+    from config.settings import RoomSettings
     from detectors.classifier import Classifier
 
 #: Exit codes: it ran and something failed; wrong use or configuration.
@@ -70,6 +72,18 @@ def _parser() -> argparse.ArgumentParser:
     replay.add_argument(
         "--speed", type=_speed, metavar="N", help="N times faster than life (default: as fast as it can)"
     )
+    transcribe = add("transcribe", _transcribe, "Write down what is said in a file or stream.")
+    transcribe.add_argument("media", metavar="MEDIA", help="file or URL: anything FFmpeg opens")
+    transcribe.add_argument(
+        "--lang", choices=("en", "fr"), help="the language spoken (default: heard for each segment)"
+    )
+    listen = add("listen", _listen, "Listen to a file or stream: transcript and warnings, live.", stored=True)
+    listen.add_argument("media", metavar="MEDIA", help="file or URL: anything FFmpeg opens")
+    listen.add_argument("--host", metavar="@h", help="who speaks there (default: @speaker)")
+    listen.add_argument("--lang", choices=("en", "fr"), help="the language spoken (default: heard for each segment)")
+    listen.add_argument(
+        "--speed", type=_speed, metavar="N", help="a file N times faster than life (default: as fast as it can)"
+    )
     add("classify", _classify, "Read JSON Lines from standard input and say what each line does.")
     check = add("check", _check, "Show the report card of an account.", stored=True)
     check.add_argument("handle", metavar="HANDLE", help="@name, platform:name or a full account id")
@@ -114,6 +128,13 @@ def _reader(settings: Settings) -> "Classifier":
     return Classifier(settings.models.folder or SHIPPED_MODEL, settings.models.threads)
 
 
+def _hearing(settings: Settings) -> "Hearing":
+    from bot.commands.preparing import Preparing
+    from bot.speech.hearing import Hearing
+
+    return Hearing(settings.speech, Preparing())
+
+
 def _run(given: argparse.Namespace, settings: Settings) -> int:
     from bot.app import serve
     from bot.rooms import RoomError
@@ -125,7 +146,7 @@ def _run(given: argparse.Namespace, settings: Settings) -> int:
     if given.db:
         settings = settings.model_copy(update={"store": settings.store.model_copy(update={"path": given.db})})
     try:
-        return asyncio.run(serve(settings, _reader(settings), _face(given, settings, live=True)))
+        return asyncio.run(serve(settings, _reader(settings), _hearing(settings), _face(given, settings, live=True)))
     except RoomError as error:
         return _fail(str(error), WRONG_USE)
     except (ModelError, StoreError) as error:
@@ -133,21 +154,49 @@ def _run(given: argparse.Namespace, settings: Settings) -> int:
 
 
 def _replay(given: argparse.Namespace, settings: Settings) -> int:
-    from bot.app import replay
+    rooms = [_room("replay", str(file), speed=given.speed) for file in given.files]
+    return _play(given, settings, rooms, _face(given, settings, live=True))
+
+
+def _listen(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.faces import transcript_face
+
+    room = _room("media", given.media, host=given.host, lang=given.lang, speed=given.speed)
+    return _play(given, settings, [room], transcript_face(_face(given, settings, live=False)))
+
+
+def _room(kind: str, address: str, **more: Any) -> "RoomSettings":
+    from config.settings import RoomSettings
+
+    # Whoever names a file or stream on the command line listens to it alone.
+    return RoomSettings.model_validate({"kind": kind, "address": address, "watches": [{"consent": True}], **more})
+
+
+def _play(given: argparse.Namespace, settings: Settings, rooms: "Sequence[RoomSettings]", face: "Face") -> int:
+    from bot.app import play
     from bot.rooms import RoomError
-    from bot.rooms.replay import check_header
+    from bot.rooms.registry import check_address
     from bot.store import StoreError
     from detectors.classifier import ModelError
 
     try:
-        for file in given.files:
-            check_header(file)
-        face = _face(given, settings, live=True)
+        for room in rooms:
+            check_address(room)
         signal.signal(signal.SIGTERM, signal.default_int_handler)  # leaves as Ctrl-C does, with the terminal whole
-        return asyncio.run(replay(settings, _reader(settings), face, given.files, given.db, given.speed))
+        return asyncio.run(play(settings, _reader(settings), _hearing(settings), face, rooms, given.db))
     except RoomError as error:
         return _fail(str(error), WRONG_USE)
     except (ModelError, StoreError) as error:
+        return _fail(str(error), FAILED)
+
+
+def _transcribe(given: argparse.Namespace, settings: Settings) -> int:
+    from bot.commands.transcribe import transcribe
+    from bot.speech import SpeechError
+
+    try:
+        return asyncio.run(transcribe(_hearing(settings), given.media, given.lang, given.json))
+    except SpeechError as error:
         return _fail(str(error), FAILED)
 
 

@@ -16,8 +16,9 @@ from bot.faces import Face
 from bot.outbox import Outbox
 from bot.policy import Watch
 from bot.reading import LineReader, ModelStage
-from bot.rooms import RoomError
+from bot.rooms import Room, RoomError
 from bot.rooms.registry import check_address, open_room
+from bot.speech.hearing import Hearing
 from bot.store import MEMORY, Store, StoreError
 from bot.watch import ShowSummary, Watcher
 from config.settings import RoomSettings, Settings
@@ -46,15 +47,15 @@ class _Collector:
         self.ended_shows.append(summary)
 
 
-async def replay(
+async def play(
     settings: Settings,
     reader: LineReader,
+    hearing: Hearing,
     face: Face,
-    files: Sequence[Path],
+    rooms: Sequence[RoomSettings],
     database: Path | None,
-    speed: float | None,
 ) -> int:
-    """Play show scripts one after the other; return the exit code.
+    """Play files one after the other; return the exit code. Whoever names a file on the command line may hear it.
 
     Without `database` each show gets a store of its own in memory, so that no show learns from another. Warnings
     go out after each batch, so that the same input gives the same output.
@@ -65,27 +66,27 @@ async def replay(
     failed = False
     try:
         with face:
-            for file in files:
+            for room in rooms:
                 store = Store(database or MEMORY, settings.store.busy_seconds)
                 await store.open()
                 try:
-                    played, undelivered = await _play(settings, face, stage, store, file, speed)
+                    played, undelivered = await _play(settings, face, stage, store, open_room(room, hearing))
                     summaries += played
                     failed = failed or undelivered > 0
-                    alerted += await _alerted(store, [str(file)])
+                    alerted += await _alerted(store, [room.address])
                 finally:
                     await store.close()
     finally:
         stage.close()
+        await hearing.close()
     face.finished(summaries, str(database) if database else None, alerted)
     return 1 if failed or any(summary.unread for summary in summaries) else 0
 
 
 async def _play(
-    settings: Settings, face: Face, stage: ModelStage, store: Store, file: Path, speed: float | None
+    settings: Settings, face: Face, stage: ModelStage, store: Store, room: Room
 ) -> tuple[list[ShowSummary], int]:
-    """Play one script; return what became of it and how many of its warnings could not be shown."""
-    room = open_room(RoomSettings(kind="replay", address=str(file), speed=speed))
+    """Play one room; return what became of it and how many of its warnings could not be shown."""
     watch = Watch("local", room.key, consent=True)
     await store.register([watch], source="replay")
     outbox = Outbox(store, face.sinks, str(room.key))
@@ -97,7 +98,7 @@ async def _play(
     return collector.ended_shows, await outbox.undelivered()
 
 
-async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
+async def serve(settings: Settings, reader: LineReader, hearing: Hearing, face: Face) -> int:
     """Run the service until every room is over or a signal says stop; return the exit code.
 
     Raises RoomError when a configured address is wrong, before anything is opened.
@@ -107,7 +108,7 @@ async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
     store = Store(settings.store.path, settings.store.busy_seconds)
     await store.open()
     stage = ModelStage(reader)
-    service = _Service(settings, face, stage, store)
+    service = _Service(settings, face, stage, store, hearing)
     try:
         with face:
             await service.run()
@@ -116,6 +117,7 @@ async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
         raise group.exceptions[0] from None
     finally:
         stage.close()
+        await hearing.close()
         await store.close()
     return service.exit_code
 
@@ -123,8 +125,9 @@ async def serve(settings: Settings, reader: LineReader, face: Face) -> int:
 class _Service:
     """All configured rooms, each supervised, and one outbox."""
 
-    def __init__(self, settings: Settings, face: Face, stage: ModelStage, store: Store) -> None:
+    def __init__(self, settings: Settings, face: Face, stage: ModelStage, store: Store, hearing: Hearing) -> None:
         self._settings = settings
+        self._hearing = hearing
         self._face = face
         self._stage = stage
         self._store = store
@@ -135,7 +138,7 @@ class _Service:
 
     async def run(self) -> None:
         """Run until all rooms are over or a signal comes."""
-        rooms = [(open_room(room), _watches(room)) for room in self._settings.rooms]
+        rooms = [(open_room(room, self._hearing), _watches(room)) for room in self._settings.rooms]
         await self._store.register([watch for _, watches in rooms for watch in watches])
         watchers: list[tuple[Watcher, _Collector]] = []
         for room, watches in rooms:

@@ -71,20 +71,21 @@ class ShowSummary:
 
 
 class Seen:
-    """Which events were handled. Remembers the newest ids; anything older than what it forgot counts as handled."""
+    """Which events were handled. Remembers the newest ids; anything older than what it forgot counts as handled.
+
+    Ids that end in `#` and a number come in that order from their source (what stands before the `#`).
+    """
 
     def __init__(self) -> None:
         self._ids: OrderedDict[str, float] = OrderedDict()
         self._floor = -1.0
-        self._line = 0
+        self._numbers: OrderedDict[str, int] = OrderedDict()
 
     def add(self, event_id: str, at: float) -> bool:
-        """Note an event; return whether it is new. Ids that end in a line number come in that order."""
-        _, _, number = event_id.rpartition("#")
-        if number.isdecimal():
-            new = int(number) > self._line
-            self._line = max(self._line, int(number))
-            return new
+        """Note an event; return whether it is new."""
+        source, _, number = event_id.rpartition("#")
+        if source and number.isdecimal():
+            return self._add_numbered(source, int(number))
         if event_id in self._ids or at <= self._floor:
             return False
         self._ids[event_id] = at
@@ -93,14 +94,24 @@ class Seen:
             self._floor = max(self._floor, gone_at)
         return True
 
+    def _add_numbered(self, source: str, number: int) -> bool:
+        if number <= self._numbers.get(source, -1):
+            return False
+        self._numbers[source] = number
+        self._numbers.move_to_end(source)
+        if len(self._numbers) > MAX_SEEN:
+            self._numbers.popitem(last=False)
+        return True
+
     def snapshot(self) -> list[Any]:
         """Return what `restore` takes."""
-        return [self._floor, list(self._ids.items()), self._line]
+        return [self._floor, list(self._ids.items()), list(self._numbers.items())]
 
     def restore(self, numbers: list[Any]) -> None:
         """Go on from a snapshot."""
-        self._floor, ids, self._line = numbers
+        self._floor, ids, sources = numbers
         self._ids = OrderedDict((event_id, at) for event_id, at in ids)
+        self._numbers = OrderedDict((source, number) for source, number in sources)
 
 
 class Watcher:

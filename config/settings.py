@@ -19,6 +19,10 @@ Sensitivity = Literal["low", "normal", "high"]
 Probability = Annotated[float, Field(gt=0.0, lt=1.0)]
 
 
+def _both_languages() -> list[Literal["en", "fr"]]:
+    return ["en", "fr"]
+
+
 class SettingsError(Exception):
     """A setting is wrong. The text is one line: the field, the value, and what is allowed."""
 
@@ -40,6 +44,28 @@ class ModelSettings(_Part):
 
     folder: Path | None = Field(None, description="Folder of the line classifier; unset: the one that ships.")
     threads: int = Field(2, ge=1, le=64, description="Processor threads for the classifier.")
+
+
+class SpeechSettings(_Part):
+    """How speech is heard."""
+
+    model: str | None = Field(
+        None,
+        min_length=1,
+        description="Folder of a CTranslate2 whisper model, or a name that faster-whisper knows; unset: whisper base.",
+    )
+    workers: int = Field(1, ge=1, le=32, description="Processes that hear, shared by all rooms.")
+    threads: int = Field(2, ge=1, le=64, description="Processor threads of each of them.")
+    waiting: int = Field(
+        8,
+        ge=1,
+        le=256,
+        description="Segments of one source that may wait; of a live source the oldest is then skipped.",
+    )
+    beam: int = Field(1, ge=1, le=10, description="Beam width: 1 is fastest, 5 hears a little better.")
+    languages: list[Literal["en", "fr"]] = Field(
+        default_factory=_both_languages, min_length=1, description="Languages that are listened for."
+    )
 
 
 class PolicySettings(_Part):
@@ -85,12 +111,22 @@ class WatchSettings(_Part):
 class RoomSettings(_Part):
     """A room that is watched from the start."""
 
-    kind: Literal["replay"] = Field(description="Kind of room: `replay` plays a show script.")
+    kind: Literal["replay", "media"] = Field(
+        description="Kind of room: `replay` plays a show script, `media` listens to a file or a stream."
+    )
     address: str = Field(
-        min_length=1, max_length=2048, description="Address within the kind; for `replay` the path of the script."
+        min_length=1,
+        max_length=2048,
+        description="Address within the kind: the path of the script; the path or URL of the sound.",
     )
     speed: float | None = Field(
-        None, gt=0, le=100_000, description="Replay only: how many times faster than time; unset: as fast as it can."
+        None, gt=0, le=100_000, description="Files only: how many times faster than life; unset: as fast as it can."
+    )
+    host: str | None = Field(
+        None, min_length=1, max_length=100, description="Media only: the name of whoever speaks there."
+    )
+    lang: Literal["en", "fr"] | None = Field(
+        None, description="Media only: the one language that is spoken there; unset: heard for each segment."
     )
     watches: list[WatchSettings] = Field(
         default_factory=lambda: [WatchSettings.model_validate({})], max_length=32, description="Who is warned about it."
@@ -119,6 +155,9 @@ class Settings(BaseSettings):
     store: StoreSettings = Field(default_factory=lambda: StoreSettings.model_validate({}), description="The database.")
     models: ModelSettings = Field(
         default_factory=lambda: ModelSettings.model_validate({}), description="The models that read."
+    )
+    speech: SpeechSettings = Field(
+        default_factory=lambda: SpeechSettings.model_validate({}), description="How speech is heard."
     )
     policy: PolicySettings = Field(
         default_factory=lambda: PolicySettings.model_validate({}), description="When to warn."
@@ -204,6 +243,7 @@ def _models() -> tuple[type[BaseModel], ...]:
         Settings,
         StoreSettings,
         ModelSettings,
+        SpeechSettings,
         PolicySettings,
         LimitSettings,
         WatchSettings,

@@ -121,13 +121,24 @@ class RoomState:
 
 
 @dataclass(frozen=True, slots=True)
+class Unheard:
+    """Somebody spoke and nobody listened: too much was said at once, or the recogniser failed."""
+
+    id: str
+    at: float
+    until: float
+    person: Person
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Tick:
     """Time passed; the watcher adds these so that episodes end when nobody talks."""
 
     at: float
 
 
-Event = SeatChange | Line | AccountFact | RoomState | Tick
+Event = SeatChange | Line | AccountFact | RoomState | Unheard | Tick
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,7 +7,19 @@ from collections import OrderedDict, deque
 from dataclasses import dataclass, field
 from typing import Any, Final
 
-from detectors.records import Account, AccountFact, Event, Finding, Line, Person, RoomState, SeatChange, ShowInfo, Tick
+from detectors.records import (
+    Account,
+    AccountFact,
+    Event,
+    Finding,
+    Line,
+    Person,
+    RoomState,
+    SeatChange,
+    ShowInfo,
+    Tick,
+    Unheard,
+)
 
 #: People remembered at once; the longest silent ones outside the seats are forgotten first.
 MAX_PEOPLE: Final = 2_000
@@ -65,6 +77,9 @@ class Show:
             self._line(event)
         elif isinstance(event, SeatChange):
             self._seat(event)
+        elif isinstance(event, Unheard):
+            self.unread += 1
+            self.lost_seconds += event.until - event.at
         else:
             self.facts[event.person.account] = event
             self.facts.move_to_end(event.person.account)
