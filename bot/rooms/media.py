@@ -62,6 +62,12 @@ class MediaRoom:
         try:
             async for batch in gather([self._listen()], self._show_time):
                 yield batch
+                if (
+                    self._live
+                    and self._show is not None
+                    and (self._show_time() or 0.0) - self._quiet_since() > QUIET_ENDS
+                ):
+                    yield self._close(self._last)
         except SpeechError as error:
             raise RoomError(str(error)) from error
 
@@ -69,6 +75,9 @@ class MediaRoom:
         if self._show is None or (self._options.speed is None and not self._live):
             return None
         return (time.monotonic() - self._clock) * (self._options.speed or 1.0) - self._began
+
+    def _quiet_since(self) -> float:
+        return self._at(self._last)
 
     async def _listen(self) -> AsyncGenerator[Event, None]:
         settings = EarSettings(live=self._live, speed=self._options.speed, lang=self._options.lang)

@@ -42,6 +42,11 @@ class ReplayRoom:
         self._speed = speed
         self._hearing = hearing
 
+    @property
+    def hears(self) -> bool:
+        """Whether the script's sound is listened to."""
+        return self._hearing is not None
+
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yield the script's events. Raises RoomError when the file is no show script, or its sound not to be heard."""
         self.skipped = 0
@@ -56,7 +61,7 @@ class ReplayRoom:
 
     async def _read(self) -> AsyncGenerator[list[Event], None]:
         """Yield batches of a script without sound."""
-        script = ScriptReader(self._path, self._report)
+        script = ScriptReader(self._path, self._report, self.hears)
         batches = _Batches(script)
         began = asyncio.get_running_loop().time()
         try:

@@ -61,6 +61,11 @@ class Segmenter:
         self._first_sample = 0
         self._numbers = 0
 
+    @property
+    def held_seconds(self) -> float:
+        """How much sound is held."""
+        return len(self._sound) / RATE
+
     def feed(self, sound: Sound) -> Iterator[Segment]:
         """Take in the next piece of sound, which follows the one before without a break."""
         if self._began is None:

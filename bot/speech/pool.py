@@ -202,6 +202,7 @@ class SpeechPool:
                 prior = dict(taken.prior())
                 answer = await loop.run_in_executor(self._threads, worker.ask, taken.samples, prior, taken.lang)
                 self._settle(taken, answer)
+                await asyncio.sleep(0)  # whoever waits takes note of it before the next one's turn
             except _LostError as error:
                 await self._replace(worker, taken, error)
             finally:

@@ -44,7 +44,7 @@ _INVENTED: Final = re.compile(
     r"|❤️?|♪.*|\[[^\]]*\]|\([^)]*\)|\*[^*]*\*|[.… ]+)",
     re.IGNORECASE,
 )
-_ENDS: Final = re.compile(r"[.!?…\s]+")
+_ENDS: Final = re.compile(r"[.!?…]+")
 
 
 @dataclass(frozen=True, slots=True)

@@ -13,9 +13,10 @@ import pytest
 
 from bot.rooms import RoomError
 from bot.rooms.registry import open_room
-from bot.rooms.replay import BATCH_EVENTS, BATCH_SECONDS, ReplayRoom, check_header
+from bot.rooms.replay import BATCH_EVENTS, BATCH_SECONDS, NOT_HEARD, ReplayRoom, check_header
 from bot.rooms.script import MAX_LINE_BYTES
-from config.settings import RoomSettings
+from bot.speech.hearing import Hearing
+from config.settings import RoomSettings, SpeechSettings
 from detectors.records import Account, Event, Line, Person, RoomKey, RoomState, SeatChange, ShowInfo
 
 HEADER = {"type": "show", "id": "s", "title": "T", "host": "@host", "lang": "en", "started": "2026-10-03T19:00:00Z"}
@@ -142,7 +143,7 @@ async def test_bad_lines_are_counted_and_named_and_the_show_goes_on(
         "F:3: passed over: broken JSON (Expecting value: line 1 column 1 (char 0))",
         "F:5: passed over: time runs back from 1 to 0.5",
         "F:6: passed over: seat must be 1 to 4, not 5",
-        "F:7: passed over: sound is not heard by this version",
+        f"F:7: passed over: {NOT_HEARD}",
         "F:8: passed over: not UTF-8 text",
     ]
 
@@ -235,7 +236,8 @@ async def test_the_file_is_closed_when_nobody_listens_any_more(tmp_path: Path) -
 
 
 async def test_the_registry_opens_it(tmp_path: Path) -> None:
+    settings = SpeechSettings.model_validate({})
     path = write(tmp_path / "s.jsonl", [])
-    room = open_room(RoomSettings(kind="replay", address=str(path)))
+    room = open_room(RoomSettings.model_validate({"kind": "replay", "address": str(path)}), Hearing(settings))
     assert room.key == RoomKey("replay", str(path))
     assert room.skipped == 0
