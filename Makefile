@@ -6,7 +6,7 @@ ARGS ?=
 SHOWS ?= tests/bench/shows/validation
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup run test format train evaluate bench-shows constraints clean
+.PHONY: setup run test format train evaluate data-check bench-shows constraints clean
 
 setup: $(VENV)/.ready
 
@@ -49,6 +49,10 @@ train: $(VENV)/.ready-train
 # Measure the classifier on labelled lines: make evaluate LINES=file.jsonl
 evaluate: $(VENV)/.ready-dev
 	$(BIN)/python -m detectors.training.evaluate --lines $(LINES) $(ARGS)
+
+# Look over all data: counts, duplicates, leaks into the test shows, agreement of readers.
+data-check: $(VENV)/.ready
+	$(BIN)/python -m detectors.training.data_check
 
 # Measure warnings on whole shows with .truth.json beside them: make bench-shows SHOWS=folder
 bench-shows: $(VENV)/.ready-dev

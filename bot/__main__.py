@@ -92,7 +92,9 @@ def _parser() -> argparse.ArgumentParser:
     digest.add_argument("--png", type=Path, metavar="F", help="write a picture of the ranking")
     digest.add_argument("--csv", type=Path, metavar="F", help="write the ranking as a table")
     add("doctor", _doctor, "Check settings, models and database, and say what to do.", stored=True)
-    add("bench", _bench, "Measure the speed of reading on this machine.")
+    bench = add("bench", _bench, "Measure the speed of reading, or of hearing, on this machine.")
+    bench.add_argument("--speech", action="store_true", help="measure hearing (about 4 minutes)")
+    bench.add_argument("--sound", type=Path, metavar="F", help="speech to measure with (default: a sample show)")
     return parser
 
 
@@ -192,8 +194,14 @@ def _play(given: argparse.Namespace, settings: Settings, rooms: "Sequence[RoomSe
 
 def _transcribe(given: argparse.Namespace, settings: Settings) -> int:
     from bot.commands.transcribe import transcribe
+    from bot.rooms import RoomError
+    from bot.rooms.media import check_media
     from bot.speech import SpeechError
 
+    try:
+        check_media(given.media)
+    except RoomError as error:
+        return _fail(str(error), WRONG_USE)
     try:
         return asyncio.run(transcribe(_hearing(settings), given.media, given.lang, given.json))
     except SpeechError as error:
@@ -230,11 +238,15 @@ def _doctor(given: argparse.Namespace, settings: Settings) -> int:
 
 def _bench(given: argparse.Namespace, settings: Settings) -> int:
     from bot.commands.bench import bench
+    from bot.commands.bench_speech import bench_speech
+    from bot.speech import SpeechError
     from detectors.classifier import ModelError
 
     try:
+        if given.speech:
+            return bench_speech(settings.speech, given.sound, given.json)
         return bench(_reader(settings), given.json)
-    except ModelError as error:
+    except (ModelError, SpeechError) as error:
         return _fail(str(error), FAILED)
 
 

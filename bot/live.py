@@ -207,18 +207,17 @@ def summary_lines(summary: ShowSummary, language: str) -> list[RenderableType]:
     """Return what is printed when a show is over: its title, timeline and counts."""
     info = summary.info
     alerts = say(language, "summary.alerts", count=summary.alerts) if summary.alerts else say(language, "summary.clean")
-    if summary.unread:
-        alerts = say(language, "summary.unread", count=summary.unread)
     minutes = round(summary.seconds / 60)
     lines: list[RenderableType] = [
         Text(f"■ {info.title or info.id}", style="bold"),
         timeline(summary.phases, language),
         Text(
             say(language, "summary.line", minutes=minutes, events=summary.events, alerts=alerts),
-            style="yellow" if summary.alerts else "green",
+            style="yellow" if summary.alerts or summary.unread else "green",
         ),
     ]
-    if summary.skipped:
-        lines.append(Text(say(language, "summary.skipped", count=summary.skipped), style="red"))
+    for key, count in (("summary.unread", summary.unread), ("summary.skipped", summary.skipped)):
+        if count:
+            lines.append(Text(say(language, key, count=count), style="red"))
     lines.append(Text())
     return lines

@@ -1,6 +1,6 @@
 """`classifier`: reads lines with the shipped transformer and says what each does, offers and hints at.
 
-The model folder holds config.json (labels, calibration), tokenizer.json, model.onnx (8-bit), gate.npz, and
+The model folder holds config.json (labels, calibration), tokenizer.json, model.onnx (8-bit weights), gate.npz, and
 manifest.json with the sha256 of each.
 """
 
@@ -46,9 +46,8 @@ class Request:
 class Classifier:
     """The loaded model.
 
-    Each line goes through the network alone, `threads` lines at once: 8-bit activations are scaled by the largest
-    value of their batch, so that a line's reading would otherwise depend on which lines happen to stand beside it
-    (by up to 0.2 in the pitch probability). It is also a little faster than padded batches.
+    Each line goes through the network alone, `threads` lines at once: that is a little faster than padded batches,
+    and a line's reading cannot depend on which lines happen to stand beside it.
     """
 
     def __init__(self, folder: Path = SHIPPED_MODEL, threads: int = 2) -> None:
@@ -76,6 +75,8 @@ class Classifier:
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
         options.log_severity_level = 3
+        # Matrices are stored in 8 bits; made whole once, at load, and not again for every line.
+        options.add_session_config_entry("session.disable_quant_qdq", "1")
         try:
             self._session: Any = onnxruntime.InferenceSession(
                 str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]

@@ -2,17 +2,14 @@
 
 import resource
 import statistics
-import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from rich.console import Console
 from rich.progress import track
-from rich.table import Table
 
-from bot.sinks.console import write_line
+from bot.commands.figures import Figure, percentile, print_figures
 from detectors.classifier import Classifier, Request
 
 #: Lines per run, and runs of which the median counts.
@@ -33,45 +30,9 @@ _CHAT: Final = (
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One measurement, beside what it is compared with."""
-
-    name: str
-    value: float
-    unit: str
-    beside: tuple[str, float] | None = None
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the figure in its stable format; `ratio` is value over beside."""
-        line: dict[str, Any] = {
-            "name": self.name,
-            "value": round(self.value, 2),
-            "unit": self.unit,
-            "beside": None,
-            "ratio": None,
-        }
-        if self.beside is not None:
-            name, value = self.beside
-            line |= {"beside": {"name": name, "value": round(value, 2)}, "ratio": round(self.value / value, 3)}
-        return line
-
-
 def bench(classifier: Classifier, as_json: bool) -> int:
     """Measure and print."""
-    figures = measure(classifier, quiet=as_json)
-    if as_json:
-        for figure in figures:
-            write_line(sys.stdout, figure.as_json())
-        return 0
-    table = Table(box=None, header_style="bold")
-    for column in ("what", "value", "unit", "beside", "ratio"):
-        table.add_column(column, justify="right" if column in ("value", "ratio") else "left")
-    for figure in figures:
-        line = figure.as_json()
-        beside = f"{line['beside']['name']} {line['beside']['value']:g}" if line["beside"] else ""
-        table.add_row(figure.name, f"{figure.value:.1f}", figure.unit, beside, f"{line['ratio'] or '':}")
-    Console(highlight=False).print(table)
+    print_figures(measure(classifier, quiet=as_json), as_json)
     return 0
 
 
@@ -99,10 +60,10 @@ def measure(classifier: Classifier, quiet: bool = True) -> list[Figure]:
     singles = _singles(classifier, speech)
     return [
         Figure(
-            "speech lines in batches of 16, with context", speed["batch"], "lines/s", ("one by one", speed["single"])
+            "speech lines several at once, with context", speed["batch"], "lines/s", ("one by one", speed["single"])
         ),
         Figure(
-            "speech lines in batches of 16, without context",
+            "speech lines several at once, without context",
             speed["alone"],
             "lines/s",
             ("with context", speed["batch"]),
@@ -131,9 +92,3 @@ def _singles(classifier: Classifier, requests: Sequence[Request]) -> list[float]
         classifier.read([request])
         times.append(time.perf_counter() - began)
     return times
-
-
-def percentile(values: Sequence[float], percent: float) -> float:
-    """Return the value below which `percent` of `values` lie."""
-    ordered = sorted(values)
-    return ordered[min(len(ordered) - 1, int(len(ordered) * percent / 100))]

@@ -171,6 +171,10 @@ class SpeechPool:
         self._channels.append(channel)
         return channel
 
+    def processes(self) -> list[int]:
+        """Return the process ids of the workers."""
+        return [pid for worker in self._workers if (pid := worker.pid) is not None]
+
     def leave(self, channel: Channel) -> None:
         """Close a place."""
         if channel in self._channels:
@@ -252,6 +256,11 @@ class _Worker:
         self._target = target
         self._process: Any = None
         self._pipe: Connection | None = None
+
+    @property
+    def pid(self) -> int | None:
+        """The process id, while there is one."""
+        return self._process.pid if self._process is not None else None
 
     def start(self) -> None:
         """Start the process and wait until its model is loaded. Raises SpeechError."""

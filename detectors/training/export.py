@@ -8,12 +8,13 @@ import shutil
 import tempfile
 from pathlib import Path
 
+import onnx
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import nn
 
 from detectors.training.manifest import write_manifest
 from detectors.training.model import PitchModel
+from detectors.training.quantise import quantise_weights
 
 
 class _Logits(nn.Module):
@@ -46,7 +47,9 @@ def export(checkpoint: Path, out: Path) -> None:
             opset_version=17,
             dynamo=False,
         )
-        quantize_dynamic(full, out / "model.onnx", per_channel=True, weight_type=QuantType.QInt8)
+        network = onnx.load(str(full))
+        quantise_weights(network)
+        onnx.save(network, str(out / "model.onnx"))
     for name in ("config.json", "tokenizer.json"):
         shutil.copyfile(checkpoint / name, out / name)
 

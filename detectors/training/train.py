@@ -7,7 +7,7 @@ import argparse
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -20,6 +20,10 @@ from detectors.training.augment import flatten, resegment
 from detectors.training.base_model import load_base
 from detectors.training.model import PitchModel, loss
 from detectors.training.passages import Example, LabelledLine, examples, read_lines, training_files
+from detectors.training.read_back import read_back
+
+#: Progress is told this often, in seconds.
+TELL_SECONDS = 60.0
 
 
 @dataclass(frozen=True)
@@ -61,25 +65,30 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=recipe.layers, choices=(3, 4, 6, 12), help="encoder layers kept")
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--seed", type=int, default=recipe.seed)
+    parser.add_argument("--go-on", type=Path, metavar="MODEL", help="begin with a shipped model, not with the base")
     given = parser.parse_args()
     recipe = Recipe(layers=given.layers, epochs=given.epochs, seed=given.seed)
-    train(recipe, list(examples(read_lines(training_files()))), given.out)
+    train(recipe, list(examples(read_lines(training_files()))), given.out, given.go_on)
 
 
-def train(recipe: Recipe, data: Sequence[Example], out: Path) -> None:
-    """Tune the base encoder on `data` and save model and tokenizer under `out`."""
+def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None = None) -> None:
+    """Tune the base encoder, or the model of the folder `go_on`, on `data`; save model and tokenizer under `out`."""
     torch.manual_seed(recipe.seed)
     dice = random.Random(recipe.seed)
-    base = load_base(recipe.layers)
-    base.config.hidden_dropout_prob = base.config.attention_probs_dropout_prob = recipe.dropout
-    model = new_model(base.config, base.weights)
-    fit_head(model, [_item(base.tokenizer, data, i, recipe, dice) for i in range(len(data))])
+    if go_on is not None:
+        tokenizer, model = Tokenizer.from_file(str(go_on / "tokenizer.json")), read_back(go_on)
+        recipe = replace(recipe, encoder_rate=recipe.encoder_rate / 2)
+    else:
+        base = load_base(recipe.layers)
+        base.config.hidden_dropout_prob = base.config.attention_probs_dropout_prob = recipe.dropout
+        tokenizer, model = base.tokenizer, new_model(base.config, base.weights)
+        fit_head(model, [_item(tokenizer, data, i, recipe, dice) for i in range(len(data))])
     steps = recipe.epochs * (len(data) // recipe.batch + 1)
     optimizer, schedule = _optimizer(model, recipe, steps)
     began = time.monotonic()
     for epoch in range(recipe.epochs):
-        items = [_item(base.tokenizer, data, i, recipe, dice) for i in range(len(data))]
-        total = 0.0
+        items = [_item(tokenizer, data, i, recipe, dice) for i in range(len(data))]
+        total, done, told = 0.0, 0, time.monotonic()
         model.train()
         for batch in _batches(items, recipe.batch, dice):
             ids, mask, types = pad([item.encoded for item in batch])
@@ -96,9 +105,13 @@ def train(recipe: Recipe, data: Sequence[Example], out: Path) -> None:
             schedule.step()
             optimizer.zero_grad()
             total += value.item() * len(batch)
+            done += len(batch)
+            if time.monotonic() - told > TELL_SECONDS:
+                told = time.monotonic()
+                print(f"epoch {epoch + 1}: {done} of {len(data)} lines, loss {total / done:.3f}", flush=True)
         print(f"epoch {epoch + 1}: loss {total / len(data):.3f}, {time.monotonic() - began:.0f} s", flush=True)
     model.save_pretrained(out)
-    base.tokenizer.save(str(out / "tokenizer.json"))
+    tokenizer.save(str(out / "tokenizer.json"))
 
 
 def half_precision() -> torch.autocast:
