@@ -56,6 +56,9 @@ class ArcParameters:
     shield_factor: float = 1.0  #: by what factor it counts less
     pull: float = 1.31  #: how much a sponsor read or a warning takes off the speaker's evidence
     audience: float = -0.3  #: for somebody in the chat who sells for the presenter
+    stage: float = (
+        0.0  #: share of what others of the same show have gathered lately that counts for the speaker as well
+    )
     floor: float = -3.0  #: below this nothing is said at all
     episode_gap: float = 600.0  #: quiet that ends an episode
 
@@ -174,9 +177,20 @@ class Arc:
         logit += p.taught_bonus * min(1.0, track.taught / p.taught_after)
         logit += p.passage_bonus * min(2, track.passages - 1)
         logit += 0.0 if presents else p.audience
+        logit += p.stage * self._around(track, at)
         if logit < p.floor:
             return None
         return self._episode(track, at, logit, "pitch", presenter=None if presents else track.presenter)
+
+    def _around(self, track: Track, at: float) -> float:
+        """Return what others have gathered and not lost since, up to what two lines can add: one offer is often made
+        by several people in turn (a co-host, an assistant), and each of them alone says little."""
+        gathered = sum(
+            other.level * 0.5 ** (max(0.0, at - other.level_at) / self._p.half_life)
+            for other in self._tracks.values()
+            if other is not track and other.open and at - other.last_at <= self._p.passage_gap
+        )
+        return min(2.0 * self._p.line_most, gathered)
 
     def _first_ended(self, at: float) -> EpisodeState | None:
         for track in self._tracks.values():

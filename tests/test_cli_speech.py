@@ -19,6 +19,7 @@ from tests.servers.streaming import sound_server
 
 ROOT = Path(__file__).parent.parent
 SOUND = ROOT / "samples" / "sound"
+SHOWS = (SOUND / "evening" / "show.jsonl", SOUND / "clean" / "show.jsonl")
 
 
 def pitchwatch(*arguments: str | Path, timeout: float = 240.0) -> subprocess.CompletedProcess[str]:
@@ -114,7 +115,7 @@ async def test_transcribe_and_listen_over_http_and_hls(talk: Path, address: str)
 @pytest.fixture(scope="module")
 def replayed() -> Iterator[list[dict[str, Any]]]:
     """Both sample shows from their sound, as fast as it can."""
-    done = pitchwatch("replay", SOUND / "evening" / "show.jsonl", SOUND / "clean" / "show.jsonl", "--json", timeout=600)
+    done = pitchwatch("replay", *SHOWS, "--json", timeout=600)
     assert done.returncode == 0, done.stderr
     yield rows(done)
 

@@ -30,19 +30,20 @@ RANGES = {
     "shield_factor": (0.0, 1.0),
     "pull": (0.0, 2.0),
     "audience": (-2.5, 0.0),
+    "stage": (0.0, 1.0),
 }
 SHIFTS = (-0.5, 0.0, 0.5)
 
 
 def loss(shows: list[TruthShow], parameters: ArcParameters) -> float:
-    """Return how bad the parameters are: a missed show weighs 1, a false alert 1.2, a minute of delay 0.1."""
+    """Return how bad the parameters are: a missed show weighs 1, a false alert 1.2, a minute of delay 0.6."""
     total = 0.0
     for shift in SHIFTS:
         outcomes = [judge(show, replace(parameters, base=parameters.base + shift), fast=True) for show in shows]
         figures = summarise(outcomes)
         missed = figures["with_pitch"] - figures["right_person"]
         delay = (figures["median_delay"] or 60.0) / 60.0
-        total += (1.0 if shift == 0.0 else 0.5) * (missed + 1.2 * figures["false_alerts"] + 0.1 * delay)
+        total += (1.0 if shift == 0.0 else 0.5) * (missed + 1.2 * figures["false_alerts"] + 0.6 * delay)
     return total
 
 

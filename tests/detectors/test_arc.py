@@ -99,6 +99,16 @@ def log_odds(probability: float) -> float:
     return math.log(probability / (1.0 - probability))
 
 
+def test_what_others_offer_at_the_same_time_counts_for_the_speaker_too() -> None:
+    lines = [pitch(1, 100.0, GUEST.name), pitch(2, 110.0), pitch(3, 400.0)]
+    alone = logits(Stage().play(*lines))
+    together = logits(Stage(replace(P, stage=0.5)).play(*lines))
+    assert alone[0] == together[0] and alone[1] is not None and together[1] is not None
+    faded = 2.0 * 0.5 ** (10.0 / P.half_life)
+    assert together[1] == pytest.approx(alone[1] + 0.5 * faded, abs=1e-3)
+    assert together[2] == alone[2]  # the guest has long said nothing of it
+
+
 # One line
 
 

@@ -117,12 +117,3 @@ def test_the_training_data_keeps_what_its_card_says() -> None:
     assert 0.4 < sum(line.style == "asr" for line in lines) / len(lines) < 0.6
     assert 0.2 < sum(line.act == "pitch" for line in lines) / len(lines) < 0.35
     assert len({line.subject for line in lines}) >= 60
-
-
-def test_no_text_stands_twice_and_none_leaks_into_the_shows() -> None:
-    texts = [line.text.lower() for line in read_lines(training_files()) if len(line.text.split()) >= 8]
-    assert len(set(texts)) == len(texts)
-    shows = (Path(__file__).parent.parent / "bench" / "shows").rglob("*.jsonl")
-    for path in shows:
-        for raw in path.read_text(encoding="utf-8").splitlines()[1:]:
-            assert json.loads(raw).get("text", "").lower() not in set(texts), path
