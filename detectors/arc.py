@@ -185,7 +185,7 @@ class Arc:
     def _around(self, track: Track, at: float) -> float:
         """Return what others have gathered and not lost since, up to what two lines can add: one offer is often made
         by several people in turn (a co-host, an assistant), and each of them alone says little."""
-        gathered = sum(
+        gathered: float = sum(
             other.level * 0.5 ** (max(0.0, at - other.level_at) / self._p.half_life)
             for other in self._tracks.values()
             if other is not track and other.open and at - other.last_at <= self._p.passage_gap

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryFile
 
+import numpy as np
 from rich.console import Console
 from rich.text import Text
 
@@ -15,6 +16,9 @@ from bot.migrations import newest
 from bot.rooms import RoomError
 from bot.rooms.registry import check_address
 from bot.sinks.console import write_line
+from bot.speech import RATE, SpeechError
+from bot.speech.model_files import shipped_model
+from bot.speech.transcriber import Transcriber
 from bot.store import StoreError, open_database
 from config.settings import Settings
 from config.wording import say
@@ -49,6 +53,7 @@ def examine(settings: Settings, database: Path) -> Iterator[Diagnosis]:
     language = settings.language
     yield Diagnosis("settings", True, say(language, "doctor.settings_ok"))
     yield _model(settings)
+    yield _speech(settings)
     yield _database(database, settings)
     yield from _rooms(settings)
     yield Diagnosis("ports", True, say(language, "doctor.ports_ok"))
@@ -67,6 +72,18 @@ def _model(settings: Settings) -> Diagnosis:
     except ModelError as error:
         return Diagnosis("models", False, say(settings.language, "doctor.model_bad", why=error))
     return Diagnosis("models", True, say(settings.language, "doctor.model_ok", seconds=f"{seconds:.1f}"))
+
+
+def _speech(settings: Settings) -> Diagnosis:
+    speech = settings.speech
+    began = time.monotonic()
+    try:
+        transcriber = Transcriber(speech.model or shipped_model(), speech.threads, speech.languages, speech.beam)
+        seconds = time.monotonic() - began
+        transcriber.transcribe(np.zeros(RATE, np.float32))
+    except SpeechError as error:
+        return Diagnosis("speech", False, say(settings.language, "doctor.speech_bad", why=error))
+    return Diagnosis("speech", True, say(settings.language, "doctor.speech_ok", seconds=f"{seconds:.1f}"))
 
 
 def _database(path: Path, settings: Settings) -> Diagnosis:

@@ -82,6 +82,8 @@ class Transcriber:
         """Load `model`: a folder, or a name that faster-whisper knows. Raises SpeechError."""
         from faster_whisper import WhisperModel
 
+        if str(model).startswith(("/", "./", "../", "~")) and not Path(model).is_dir():
+            raise SpeechError(f"speech model {model}: there is no such folder")
         try:
             self._whisper: Any = WhisperModel(str(model), device="cpu", compute_type="int8", cpu_threads=threads)
         except Exception as error:  # CTranslate2 and the hub raise types of their own
