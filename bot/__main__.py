@@ -176,7 +176,7 @@ def _room(kind: str, address: str, **more: Any) -> "RoomSettings":
 
 def _play(given: argparse.Namespace, settings: Settings, rooms: "Sequence[RoomSettings]", face: "Face") -> int:
     from bot.app import play
-    from bot.rooms import RoomError
+    from bot.rooms import RoomError, RoomLostError
     from bot.rooms.registry import check_address
     from bot.store import StoreError
     from detectors.classifier import ModelError
@@ -188,7 +188,7 @@ def _play(given: argparse.Namespace, settings: Settings, rooms: "Sequence[RoomSe
         return asyncio.run(play(settings, _reader(settings), _hearing(settings), face, rooms, given.db))
     except RoomError as error:
         return _fail(str(error), WRONG_USE)
-    except (ModelError, StoreError) as error:
+    except (ModelError, StoreError, RoomLostError) as error:
         return _fail(str(error), FAILED)
 
 

@@ -4,6 +4,7 @@ import asyncio
 import logging
 import random
 import signal
+from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
@@ -16,7 +17,7 @@ from bot.faces import Face
 from bot.outbox import Outbox
 from bot.policy import Watch
 from bot.reading import LineReader, ModelStage
-from bot.rooms import Room, RoomError
+from bot.rooms import Room, RoomError, RoomLostError
 from bot.rooms.registry import check_address, open_room
 from bot.speech.hearing import Hearing
 from bot.store import MEMORY, Store, StoreError
@@ -26,6 +27,8 @@ from detectors.records import RoomKey
 
 log = logging.getLogger(__name__)
 
+#: Summaries of ended shows that are kept for the last words.
+MAX_SUMMARIES: Final = 100
 #: A room that has run this long without failing is taken to be well again, in seconds.
 WELL_AFTER: Final = 60.0
 
@@ -70,10 +73,13 @@ async def play(
                 store = Store(database or MEMORY, settings.store.busy_seconds)
                 await store.open()
                 try:
-                    played, undelivered = await _play(settings, face, stage, store, open_room(room, hearing))
+                    if database is not None:
+                        await store.expire_evidence(settings.store.keep_evidence_days)
+                    opened = open_room(room, hearing)
+                    played, undelivered = await _play(settings, face, stage, store, opened)
                     summaries += played
                     failed = failed or undelivered > 0
-                    alerted += await _alerted(store, [room.address])
+                    alerted += await _alerted(store, [opened.key])
                 finally:
                     await store.close()
     finally:
@@ -132,21 +138,18 @@ class _Service:
         self._stage = stage
         self._store = store
         self._outbox = Outbox(store, face.sinks)
-        self._summaries: list[ShowSummary] = []
+        self._summaries: deque[ShowSummary] = deque(maxlen=MAX_SUMMARIES)
+        self._unread = 0
+        self._keys: list[RoomKey] = []
         self._stopped = False
         self.exit_code = 0
 
     async def run(self) -> None:
         """Run until all rooms are over or a signal comes."""
-        rooms = [(open_room(room, self._hearing), _watches(room)) for room in self._settings.rooms]
+        rooms = [(room := open_room(one, self._hearing), _watches(one, room.key)) for one in self._settings.rooms]
+        self._keys = [room.key for room, _ in rooms]
         await self._store.register([watch for _, watches in rooms for watch in watches])
-        watchers: list[tuple[Watcher, _Collector]] = []
-        for room, watches in rooms:
-            collector = _Collector()
-            observers = (*self._face.observers, collector)
-            watchers.append(
-                (Watcher(room, watches, self._stage, self._store, self._settings.policy, observers), collector)
-            )
+        watchers = [self._watcher(room, watches) for room, watches in rooms]
         stop = asyncio.Event()
         clock = AsyncIOScheduler(timezone="UTC")
         job: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
@@ -157,25 +160,43 @@ class _Service:
                 background = [group.create_task(self._outbox.run())]
                 listening = [group.create_task(self._supervise(watcher, collector)) for watcher, collector in watchers]
                 stopping = group.create_task(stop.wait())
-                everything = asyncio.gather(*listening)
+                everything = group.create_task(_all_over(listening))
                 await asyncio.wait((stopping, everything), return_when=asyncio.FIRST_COMPLETED)
                 self._stopped = stop.is_set()
                 async with self._outbox.sending:  # nothing is cut off between being shown and being marked so
-                    for task in (*background, *listening, stopping):
+                    for task in (*background, *listening, everything, stopping):
                         task.cancel()
-                await asyncio.gather(everything, return_exceptions=True)
         clock.shutdown(wait=False)
         for watcher, _ in watchers:
             await watcher.save()
         await self._outbox.drain()
 
+    def _watcher(self, room: Room, watches: Sequence[Watch]) -> tuple[Watcher, _Collector]:
+        collector = _Collector()
+
+        async def tell() -> None:
+            await self._tell(collector)
+
+        observers = (*self._face.observers, collector)
+        policy = self._settings.policy
+        return Watcher(room, watches, self._stage, self._store, policy, observers, tell), collector
+
+    async def _tell(self, collector: _Collector) -> None:
+        """Say what became of shows that are over; their warnings first."""
+        if collector.ended_shows:
+            await self._outbox.drain()
+            for summary in collector.ended_shows:
+                self._face.show_ended(summary)
+                self._unread += summary.unread
+            self._summaries.extend(collector.ended_shows)
+            collector.ended_shows.clear()
+
     async def last_words(self) -> None:
         """Say what to do next, unless somebody stopped the service."""
         if not self._stopped:
             database = str(self._settings.store.path)
-            addresses = [room.address for room in self._settings.rooms]
-            self._face.finished(self._summaries, database, await _alerted(self._store, addresses))
-        if any(summary.unread for summary in self._summaries) or await self._outbox.undelivered():
+            self._face.finished(list(self._summaries), database, await _alerted(self._store, self._keys))
+        if self._unread or await self._outbox.undelivered():
             self.exit_code = 1
 
     async def _supervise(self, watcher: Watcher, collector: _Collector) -> None:
@@ -193,16 +214,13 @@ class _Service:
                 self.exit_code = 1
                 return
             except Exception as error:
-                if not isinstance(error, StoreError):
+                if not isinstance(error, StoreError | RoomLostError):
                     log.exception("room %s failed", watcher.room.key)
                 wait = limits.restart_seconds if clock() - began > WELL_AFTER else wait
                 log.warning("%s: %s; opened again in %.0f s", watcher.room.key, error, wait)
                 await asyncio.sleep(wait * random.uniform(0.8, 1.2))
                 wait = min(2 * wait, limits.restart_most_seconds)
-        await self._outbox.drain()
-        for summary in collector.ended_shows:
-            self._face.show_ended(summary)
-        self._summaries += collector.ended_shows
+        await self._tell(collector)
 
     async def _expire(self) -> None:
         """Delete old quotes; a database that is busy now is asked again in an hour."""
@@ -214,19 +232,20 @@ class _Service:
         log.info("%d old quotes deleted", gone)
 
 
-def _watches(room: RoomSettings) -> list[Watch]:
-    key = RoomKey(room.kind, room.address)
+async def _all_over(tasks: Sequence[asyncio.Task[None]]) -> None:
+    """Wait until all tasks are done; what they raise is their group's matter."""
+    await asyncio.wait(tasks)
+
+
+def _watches(room: RoomSettings, key: RoomKey) -> list[Watch]:
     return [Watch(w.community, key, w.channel, w.sensitivity, w.dry_run, w.consent) for w in room.watches]
 
 
-async def _alerted(store: Store, addresses: Sequence[str]) -> list[str]:
-    """Return who was warned about in the named replay rooms, the surest first."""
-    marks = ",".join("?" * len(addresses))
-    query = (
-        "SELECT a.name FROM alerts a JOIN rooms r ON r.id = a.room"
-        f" WHERE r.address IN ({marks}) GROUP BY a.name ORDER BY MAX(a.score) DESC, a.name LIMIT 10"
-    )
-    return await store.run(lambda database: [row["name"] for row in database.query(query, list(addresses))])
+async def _alerted(store: Store, rooms: Sequence[RoomKey]) -> list[str]:
+    """Return who was warned about in the rooms, the surest first."""
+    marks = ",".join("?" * len(rooms))
+    query = f"SELECT name FROM alerts WHERE room IN ({marks}) GROUP BY name ORDER BY MAX(score) DESC, name LIMIT 10"
+    return await store.run(lambda database: [row["name"] for row in database.query(query, [str(key) for key in rooms])])
 
 
 @contextmanager

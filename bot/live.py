@@ -17,7 +17,7 @@ from rich.text import Text
 from bot.cards import ACT_STYLES, clock, meter, timeline
 from bot.watch import ShowSummary
 from config.wording import say
-from detectors.records import Account, EpisodeState, Event, Line, Reading, Unavailable
+from detectors.records import Account, EpisodeState, Event, Line, Reading, Unavailable, Unheard
 from detectors.show import Show
 
 #: Lines of chat and of each seat's text that are kept for the view.
@@ -27,6 +27,9 @@ HEIGHT: Final = 24
 #: Shows in the view; people of each whose words and evidence are kept.
 MAX_SHOWS: Final = 6
 MAX_PEOPLE: Final = 100
+#: Styles of words that were not heard, and of those that a recogniser probably made up.
+NOT_HEARD: Final = "red"
+INVENTED: Final = "dim strike"
 #: Evidence on the meters halves in this time, in seconds of the show.
 FADE_SECONDS: Final = 150.0
 
@@ -41,6 +44,12 @@ class _ShowView:
     evidence: dict[Account, tuple[float, float]] = field(default_factory=dict)
     acts: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=4_000))
     summary: ShowSummary | None = None
+
+    def say(self, account: Account, text: str, style: str) -> None:
+        """Add to what somebody said lately."""
+        if len(self.said) > MAX_PEOPLE:
+            self.said.clear()
+        self.said.setdefault(account, deque(maxlen=6)).append((text, style))
 
     def share(self, account: Account) -> float:
         """Return the evidence about an account as it stands now: it fades, as it does in the detector."""
@@ -92,6 +101,8 @@ class LiveView:
             if len(view.evidence) > MAX_PEOPLE:
                 view.evidence.clear()
             view.evidence[episode.person.account] = (share, show.at)
+        if isinstance(event, Unheard):
+            view.say(event.person.account, "…", NOT_HEARD)
         if not isinstance(event, Line):
             return
         act = reading.act if isinstance(reading, Reading) else "other"
@@ -99,10 +110,7 @@ class LiveView:
         if event.kind == "chat":
             view.chat.append((event.person.name, event.text, act))
             return
-        if len(view.said) > MAX_PEOPLE:
-            view.said.clear()
-        said = view.said.setdefault(event.person.account, deque(maxlen=6))
-        said.append((event.text, act))
+        view.say(event.person.account, event.text, INVENTED if event.weight == 0.0 else ACT_STYLES[act])
 
     def ended(self, summary: ShowSummary) -> None:
         """Keep what became of the show."""
@@ -152,17 +160,17 @@ class LiveView:
         said = list(view.said.get(person.account, ()))
         text = Text()
         length = 0
-        for words, act in reversed(said):
+        for words, style in reversed(said):
             length += len(words)
             if length > SEAT_CHARS and text:
                 break
-            text = Text.assemble((words + " ", ACT_STYLES[act]), text)
-        style = "yellow" if share >= 0.5 else "white"
+            text = Text.assemble((words + " ", style), text)
+        border = "yellow" if share >= 0.5 else "white"
         return Panel(
             text,
             title=Text.assemble(f"{seat} ", (person.name, "bold")),
             subtitle=Text.assemble(say(self._language, "live.evidence"), " ", meter(share)),
-            border_style=style,
+            border_style=border,
         )
 
     def _chat(self, view: _ShowView) -> RenderableType:

@@ -8,7 +8,7 @@ from typing import Protocol
 
 from detectors.classifier import Request
 from detectors.context import choose_context
-from detectors.records import Event, Line, Reading, Unavailable
+from detectors.records import Account, Event, Line, Reading, SeatChange, Unavailable
 from detectors.show import Show
 
 log = logging.getLogger(__name__)
@@ -58,7 +58,10 @@ class ModelStage:
 def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Request]]:
     earlier = list(show.recent)
     places, requests = [], []
+    seated: set[Account] = set()  # within this batch, which the show does not know yet
     for place, event in enumerate(batch):
+        if isinstance(event, SeatChange) or (isinstance(event, Line) and event.kind == "speech"):
+            seated.add(event.person.account)
         if not isinstance(event, Line):
             continue
         places.append(place)
@@ -68,8 +71,11 @@ def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Reque
                 kind=event.kind,
                 context=tuple(choose_context(earlier, event.kind, event.who)),
                 lang=event.lang or show.info.lang,
-                gated=event.kind == "chat" and not show.is_presenter(event.person.account),
+                gated=event.kind == "chat"
+                and event.person.account not in seated
+                and not show.is_presenter(event.person.account),
             )
         )
-        earlier.append(event)
+        if event.weight > 0.0:
+            earlier.append(event)
     return places, requests

@@ -281,11 +281,11 @@ def _rooms(database: Database, community: str, start: str) -> tuple[RoomHours, .
     return tuple(
         RoomHours(row["room"], row["seconds"] / 3600 - row["lost"] / 3600, row["lost"] / 3600, row["dropped"])
         for row in database.query(
-            # A replayed script is no room that anybody waits for: it is listed only when it was heard.
+            # Nobody waits for a replayed script or a room that is watched no longer: listed only when it was heard.
             "SELECT w.room, COALESCE(SUM(s.seconds), 0.0) AS seconds, COALESCE(SUM(s.lost_seconds), 0.0) AS lost,"
             " COALESCE(SUM(s.unread + s.dropped), 0) AS dropped"
             " FROM watches w LEFT JOIN shows s ON s.room = w.room AND s.updated >= ? WHERE w.community = ?"
-            " GROUP BY w.room HAVING COUNT(s.id) OR w.source != 'replay' ORDER BY w.room",
+            " GROUP BY w.room HAVING COUNT(s.id) OR w.source NOT IN ('replay', 'former') ORDER BY w.room",
             [start, community],
         )
     )

@@ -46,16 +46,16 @@ def open_database(path: Path | str, busy_seconds: float = 5.0) -> Database:
     try:
         connection = sqlite3.connect(str(path), timeout=busy_seconds, check_same_thread=False, isolation_level=None)
         database = Database(connection)
+        database.execute(f"PRAGMA busy_timeout={int(busy_seconds * 1000)}")
+        _refuse_foreign(database, path)
         if str(path) != MEMORY:
             database.execute("PRAGMA journal_mode=WAL")
         for pragma in (
             "synchronous=NORMAL",
             "foreign_keys=ON",
             "secure_delete=ON",
-            f"busy_timeout={int(busy_seconds * 1000)}",
         ):
             database.execute(f"PRAGMA {pragma}")
-        _refuse_foreign(database, path)
         migrations.apply(database)
     except (sqlite3.Error, OSError) as error:
         raise explain(error, path) from error
@@ -133,13 +133,16 @@ class Store:
         self.changed.set()
 
     async def register(self, watches: Iterable[Watch], source: str = "file") -> None:
-        """Write rooms and watches of a `source`; those of the settings file that are no longer in it go."""
+        """Write rooms and watches of a `source`.
+
+        Those of the settings file that are no longer in it are marked as former: what was heard there stays on cards.
+        """
         listed = list(watches)
 
         def work(database: Database) -> None:
             with database.atomic():
                 if source == "file":
-                    database.table("watches").delete_where("source = 'file'")
+                    database.execute("UPDATE watches SET source = 'former' WHERE source = 'file'")
                 for watch in listed:
                     _save_room(database, watch.room)
                     database.table("watches").upsert(

@@ -274,7 +274,12 @@ class _LiveShow:
         """Count a line that sold something, and one that nobody could read."""
         if isinstance(reading, Unavailable):
             self.show.unread += 1
-        elif reading is not None and reading.act == "pitch" and line.person.account in self.show.people:
+        elif (
+            reading is not None
+            and line.weight > 0.0
+            and reading.act == "pitch"
+            and line.person.account in self.show.people
+        ):
             self._selling[line.person.account] = self._selling.get(line.person.account, 0) + 1
             if len(self._selling) > 2 * MAX_WRITTEN:
                 self._selling = {a: n for a, n in self._selling.items() if a in self.show.people}

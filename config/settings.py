@@ -84,6 +84,12 @@ class PolicySettings(_Part):
         90.0, gt=0, description="An earlier decision about an account counts half after this many days."
     )
 
+    @model_validator(mode="after")
+    def _in_order(self) -> Self:
+        if not self.threshold_low >= self.threshold_normal >= self.threshold_high:
+            raise ValueError("sensitivity `low` must not alert before `normal`, nor that before `high`")
+        return self
+
 
 class LimitSettings(_Part):
     """Bounds of memory and patience."""
@@ -129,7 +135,10 @@ class RoomSettings(_Part):
         None, description="Media only: the one language that is spoken there; unset: heard for each segment."
     )
     watches: list[WatchSettings] = Field(
-        default_factory=lambda: [WatchSettings.model_validate({})], max_length=32, description="Who is warned about it."
+        default_factory=lambda: [WatchSettings.model_validate({})],
+        min_length=1,
+        max_length=32,
+        description="Who is warned about it.",
     )
 
     @model_validator(mode="after")
@@ -205,6 +214,10 @@ def load_settings(path: Path | None = None) -> Settings:
             raise SettingsError(f"{file}: not valid TOML: {error}") from error
         except OSError as error:
             raise SettingsError(f"{file}: cannot be read: {error.strerror}") from error
+    for variable in os.environ:
+        part = variable.removeprefix("PITCHWATCH_").split("__")[0].lower()
+        if variable.startswith("PITCHWATCH_") and part not in Settings.model_fields:
+            raise SettingsError(f"environment: {variable}: there is no such setting{_nearest((part,))}")
     try:
         return Settings(**values)
     except ValidationError as error:
@@ -225,8 +238,10 @@ def _one_line(error: ValidationError, file: Path | None) -> str:
     more = f" (and {len(rest)} more)" if rest else ""
     if first["type"] == "extra_forbidden":
         return f"{origin}: {place}: there is no such setting{_nearest(first['loc'])}{more}"
-    value = "•••" if "token" in place else repr(first["input"])
+    value = "•••" if place.startswith("discord") else repr(first["input"])
     allowed = first["msg"][0].lower() + first["msg"][1:]
+    if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
+        allowed = f"must be a table: [{place}]"
     if first["type"] == "value_error":
         return f"{origin}: {place or 'rooms'}: {first['ctx']['error']}{more}"
     return f"{origin}: {place} = {value}: {allowed}{more}"

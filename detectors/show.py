@@ -133,7 +133,7 @@ class Show:
 
     def _line(self, line: Line) -> None:
         presence = self._presence(line.person)
-        words = len(line.text.split())
+        words = len(line.text.split()) if line.weight > 0.0 else 0
         presence.words += words
         presence.lines += 1
         presence.seconds += line.until - line.at
@@ -141,6 +141,8 @@ class Show:
         presence.seated = presence.seated or line.kind == "speech"
         if line.seat is not None:
             self.seats[line.seat] = line.person  # whoever speaks from a seat sits there, announced or not
+        if line.weight == 0.0:
+            return  # probably nobody's words: no context for anything
         self.recent.append(line)
         self._talk.append((line.at, line.person.account, words))
 

@@ -28,8 +28,15 @@ class BadInputError(Exception):
     """A line of the input cannot be used. The text says why."""
 
 
+class InputLostError(Exception):
+    """The input broke off before its end."""
+
+
 def classify(reader: LineReader, source: BinaryIO, out: TextIO, as_json: bool) -> int:
-    """Read every line of `source` and write its reading; bad lines are named on standard error. Exit code 0."""
+    """Read every line of `source` and write its reading; bad lines are named on standard error.
+
+    Return the exit code: 1 when `source` could not be read to its end.
+    """
     console = Console(highlight=False, markup=False, emoji=False)
     shown = Progress(
         SpinnerColumn(),
@@ -37,28 +44,34 @@ def classify(reader: LineReader, source: BinaryIO, out: TextIO, as_json: bool) -
         console=Console(stderr=True),
         disable=not sys.stderr.isatty(),
     )
-    with shown as progress:
-        task = progress.add_task("")
-        for batch in _batches(source):
-            readings = reader.read([request for _, request in batch])
-            for (line_id, request), reading in zip(batch, readings, strict=True):
-                if as_json:
-                    write_line(out, reading_line(line_id, reading))
-                else:
-                    _print(console, line_id, request, reading)
-            progress.advance(task, len(batch))
+    try:
+        with shown as progress:
+            task = progress.add_task("")
+            for batch in _batches(source):
+                readings = reader.read([request for _, request in batch])
+                for (line_id, request), reading in zip(batch, readings, strict=True):
+                    if as_json:
+                        write_line(out, reading_line(line_id, reading))
+                    else:
+                        _print(console, line_id, request, reading)
+                progress.advance(task, len(batch))
+    except InputLostError as error:
+        print(f"pitchwatch: standard input: cannot be read: {error}", file=sys.stderr)
+        return 1
     return 0
 
 
 def _batches(source: BinaryIO) -> Iterator[list[tuple[Any, Request]]]:
     """Yield what is there to read together: full batches from a file or fast pipe, single lines from a slow one."""
-    lines: Queue[tuple[int, bytes] | None] = Queue(maxsize=4 * BATCH)
+    lines: Queue[tuple[int, bytes] | OSError | None] = Queue(maxsize=4 * BATCH)
     Thread(target=_pump, args=(source, lines), daemon=True).start()
     waiting = True
     while waiting:
         batch: list[tuple[Any, Request]] = []
         line = lines.get()
         while line is not None:
+            if isinstance(line, OSError):
+                raise InputLostError(line.strerror or str(line)) from line
             number, raw = line
             try:
                 batch.append(parse_request(raw))
@@ -75,8 +88,9 @@ def _batches(source: BinaryIO) -> Iterator[list[tuple[Any, Request]]]:
             yield batch
 
 
-def _pump(source: BinaryIO, lines: "Queue[tuple[int, bytes] | None]") -> None:
-    """Read numbered lines ahead of the model, of a line that is too long only its beginning; None at the end."""
+def _pump(source: BinaryIO, lines: "Queue[tuple[int, bytes] | OSError | None]") -> None:
+    """Read numbered lines ahead of the model, of a line that is too long only its beginning; None at the end, or the
+    error that came before it."""
     number = 0
     try:
         while raw := source.readline(MAX_LINE_BYTES + 1):
@@ -86,8 +100,9 @@ def _pump(source: BinaryIO, lines: "Queue[tuple[int, bytes] | None]") -> None:
                 rest = source.readline(MAX_LINE_BYTES + 1)
             if raw.strip():
                 lines.put((number, raw))
-    finally:
-        lines.put(None)  # also when reading fails: whoever waits must not wait for ever
+        lines.put(None)
+    except OSError as error:
+        lines.put(error)
 
 
 def parse_request(raw: bytes) -> tuple[Any, Request]:
@@ -95,7 +110,7 @@ def parse_request(raw: bytes) -> tuple[Any, Request]:
     if len(raw) > MAX_LINE_BYTES:
         raise BadInputError(f"longer than {MAX_LINE_BYTES // 1024} KiB")
     try:
-        row = json.loads(raw.decode("utf-8"))
+        row = json.loads(raw.decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise BadInputError(f"broken JSON ({error})") from error
     if not isinstance(row, dict):

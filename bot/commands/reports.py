@@ -114,7 +114,7 @@ def _with_database(path: Path, work: Callable[[Database], int]) -> int:
             f"pitchwatch: {path}: there is no such database; name one with --db, or run or replay with --db first",
             file=sys.stderr,
         )
-        return 1
+        return 2
     try:
         database = open_database(path)
         try:

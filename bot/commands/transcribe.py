@@ -10,7 +10,7 @@ from bot.cards import clock
 from bot.sinks.console import write_line
 from bot.speech.ear import EarSettings, Said
 from bot.speech.hearing import Hearing
-from bot.speech.media import is_remote
+from bot.speech.media import Away
 
 
 async def transcribe(hearing: Hearing, media: str, lang: str | None, as_json: bool) -> int:
@@ -18,10 +18,13 @@ async def transcribe(hearing: Hearing, media: str, lang: str | None, as_json: bo
     console = Console(highlight=False, markup=False, emoji=False)
     lost = 0
     try:
-        ear = await hearing.ear(media, EarSettings(live=is_remote(media), lang=lang))
+        ear = await hearing.ear(media, EarSettings(lang=lang))
         async with aclosing(ear.listen()) as listening:
             async for said in listening:
                 if not isinstance(said, Said):
+                    told = f"lost: {said.why}" if isinstance(said, Away) else "back"
+                    print(f"pitchwatch: {clock(said.at)} {told}", file=sys.stderr)
+                    lost += isinstance(said, Away)
                     continue
                 lost += said.heard is None
                 if as_json:
@@ -30,7 +33,7 @@ async def transcribe(hearing: Hearing, media: str, lang: str | None, as_json: bo
                     console.print(_text(said))
     finally:
         await hearing.close()
-    return 1 if lost or ear.reader.broken else 0
+    return 1 if lost or ear.reader.broken or ear.reader.given_up else 0
 
 
 def _line(said: Said) -> dict[str, object]:

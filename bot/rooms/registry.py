@@ -34,7 +34,7 @@ def open_room(room: RoomSettings, hearing: Hearing) -> Room:
 
 def _may_hear(room: RoomSettings) -> bool:
     """Whether everybody who watches the room says that people in it were told that it is heard."""
-    return all(watch.consent for watch in room.watches)
+    return bool(room.watches) and all(watch.consent for watch in room.watches)
 
 
 def _check_media(room: RoomSettings) -> None:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import BinaryIO, Final
 
 from bot.rooms import RoomError
-from bot.rooms.replay_sound import Scan, ScriptEvent, SoundedScript, media_problem
+from bot.rooms.replay_sound import MAX_SOUNDS, Scan, ScriptEvent, SoundedScript, media_problem
 from bot.rooms.script import (
     MAX_LINE_BYTES,
     BadLineError,
@@ -90,6 +90,7 @@ class ReplayRoom:
                     yield batch
         finally:
             script.close()
+            self.skipped += sounded.broken
         yield [RoomState(f"{opened.show.id}#end", end, "closed")]
 
     def _scan(self) -> Scan:
@@ -134,6 +135,7 @@ class ScriptReader:
         show = parse_header(header, str(self._path))
         yield RoomState(f"{show.id}#1", 0.0, "open", show)
         parser = ScriptParser(show, platform_of(header))
+        sounds = 0
         for number, raw in _numbered_lines(self._file):
             try:
                 event = parser.parse(number, raw)
@@ -141,9 +143,10 @@ class ScriptReader:
                 self._report(number, str(error))
                 continue
             if isinstance(event, MediaEvent):
+                sounds += 1
                 problem = media_problem(self._path, event) if self._hears else NOT_HEARD
-                if problem:
-                    self._report(number, problem)
+                if problem or sounds > MAX_SOUNDS:
+                    self._report(number, problem or f"no more than {MAX_SOUNDS} sounds are heard in a script")
                     continue
             yield event
 

@@ -21,8 +21,8 @@ from bot.speech.hearing import Hearing
 from bot.speech.media import Away, Back
 from detectors.records import Account, Event, Line, Person, RoomState, SeatChange, ShowInfo, Unheard
 
-#: Seat changes and sounds of a script that are known beforehand.
-MAX_CHANGES = 10_000
+#: Seat changes of a script that are known beforehand, and sounds that are heard at all.
+MAX_CHANGES = 100_000
 MAX_SOUNDS = 64
 
 ScriptEvent = Event | MediaEvent
@@ -95,6 +95,8 @@ class SoundedScript:
         self._scan = scan
         self._speed = speed
         self._memory = LanguageMemory()
+        #: Packets of sound that could not be decoded.
+        self.broken = 0
 
     async def merged(self, script: Iterator[ScriptEvent]) -> AsyncGenerator[Event, None]:
         """Yield everything in the order in which it is known, as fast as it can."""
@@ -118,6 +120,7 @@ class SoundedScript:
     async def live(self, script: Iterator[ScriptEvent]) -> AsyncGenerator[list[Event], None]:
         """Yield batches as they come in life, `speed` times faster."""
         speed = self._speed or 1.0
+        await self._hearing.start()  # the show does not begin before somebody can listen
         began = time.monotonic()
 
         async def due(at: float) -> None:
@@ -136,8 +139,9 @@ class SoundedScript:
                     yield event
 
         sources = [play(), *(hear(media, i) for i, media in enumerate(self._scan.sounds, 1))]
-        async for batch in gather(sources, lambda: (time.monotonic() - began) * speed):
-            yield batch
+        async with aclosing(gather(sources, lambda: (time.monotonic() - began) * speed)) as batches:
+            async for batch in batches:
+                yield batch
 
     async def _listen(self, media: MediaEvent, number: int) -> AsyncGenerator[Event, None]:
         seats = self._scan.seats
@@ -148,11 +152,14 @@ class SoundedScript:
             return str(seats.who(media.seat, at + media.at).account)
 
         ear = await self._hearing.ear(path, EarSettings(speed=self._speed), speaker, self._memory)
-        async with aclosing(ear.listen()) as listening:
-            async for coming in listening:
-                event = sound.event(coming)
-                if event is not None:
-                    yield event
+        try:
+            async with aclosing(ear.listen()) as listening:
+                async for coming in listening:
+                    event = sound.event(coming)
+                    if event is not None:
+                        yield event
+        finally:
+            self.broken += ear.reader.broken
 
 
 class _Head:
@@ -200,7 +207,7 @@ class Scan:
         """Take in the script's next event."""
         if isinstance(event, SeatChange):
             self.seats.add(event)
-        elif isinstance(event, MediaEvent) and len(self.sounds) < MAX_SOUNDS:
+        elif isinstance(event, MediaEvent):
             self.sounds.append(event)
 
 

@@ -68,8 +68,8 @@ def parse_header(raw: bytes, address: str) -> ShowInfo:
         return ShowInfo(
             id=show_id,
             room=RoomKey("replay", address),
-            title=_whole(str(row.get("title", "")))[:MAX_TITLE],
-            host=_person(host, platform) if isinstance(host, str) and _whole(host).strip() else None,
+            title=_line_of(str(row.get("title", "")))[:MAX_TITLE],
+            host=_person(host, platform) if isinstance(host, str) and _line_of(host) else None,
             lang=row["lang"] if row.get("lang") in ("en", "fr") else None,
             started=_utc(started) if isinstance(started, str) else None,
         )
@@ -129,7 +129,7 @@ def _object(raw: bytes) -> dict[str, Any]:
     if len(raw) > MAX_LINE_BYTES:
         raise BadLineError(f"longer than {MAX_LINE_BYTES // 1024} KiB")
     try:
-        row = json.loads(raw.decode("utf-8"))
+        row = json.loads(raw.decode("utf-8-sig"))
     except UnicodeDecodeError as error:
         raise BadLineError("not UTF-8 text") from error
     except (ValueError, RecursionError) as error:
@@ -172,8 +172,13 @@ def _utc(started: str) -> datetime:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
+def _line_of(text: str) -> str:
+    """Return a name or title as one line: what breaks lines, is not seen, or turns the order of letters is a blank."""
+    return " ".join("".join(char if char.isprintable() else " " for char in _whole(text)).split())
+
+
 def _person(name: str, platform: str) -> Person:
-    shown = _whole(name).strip()[:MAX_NAME]
+    shown = _line_of(name)[:MAX_NAME] or "?"
     return Person(Account(platform, SERVER, shown.lower()), shown)
 
 
@@ -184,7 +189,7 @@ def _platform(row: dict[str, Any]) -> str:
 
 def platform_of(header: bytes) -> str:
     """Return the platform that a valid header names."""
-    return _platform(json.loads(header))
+    return _platform(json.loads(header.decode("utf-8-sig")))
 
 
 def is_media_beside(script: Path, file: str) -> bool:

@@ -126,10 +126,13 @@ class LanguageMemory:
 
 @dataclass(frozen=True)
 class EarSettings:
-    """How an ear listens. `speed`: times faster than life, None as fast as it can (and then nothing is skipped)."""
+    """How an ear listens. `speed`: times faster than life, None as fast as it comes.
+
+    What has an end and is played as fast as it comes is heard in full, however slowly; of all else the oldest is
+    skipped when too much waits.
+    """
 
     limits: MediaLimits = field(default_factory=MediaLimits)
-    live: bool = False
     speed: float | None = None
     lang: str | None = None
 
@@ -154,8 +157,8 @@ class Ear:
         self._channel: Channel = pool.channel(address)
         self._speaker = speaker
         self._memory = memory or LanguageMemory()
-        self._patient = settings.speed is None and not settings.live
-        self._coming: asyncio.Queue[_Coming] = asyncio.Queue(AHEAD if self._patient else AHEAD_LIVE)
+        self._coming: asyncio.Queue[_Coming] = asyncio.Queue(AHEAD_LIVE)
+        self._taken = asyncio.Event()
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="ear")  # one each: all of them wait for their source
         self._stopped = threading.Event()
         #: How far the source has been decoded, in seconds.
@@ -173,6 +176,7 @@ class Ear:
         try:
             while True:
                 coming = await self._coming.get()
+                self._taken.set()
                 if coming is None:
                     break
                 if isinstance(coming, Away | Back):
@@ -182,6 +186,7 @@ class Ear:
             await decoding
         finally:
             self._stopped.set()
+            self._taken.set()
             self._reader.stop()
             self._channel.close()
             while not decoding.done():
@@ -231,8 +236,12 @@ class Ear:
 
     async def _queue(self, segment: Segment) -> None:
         speaker = self._speaker((segment.at + segment.until) / 2)
+        patient = self._settings.speed is None and bool(self._reader.finite)
+        while patient and self._coming.qsize() >= AHEAD and not self._stopped.is_set():
+            await self._taken.wait()
+            self._taken.clear()
         future = await self._channel.hear(
-            segment.samples, lambda: self._memory.prior(speaker), self._settings.lang, self._patient
+            segment.samples, lambda: self._memory.prior(speaker), self._settings.lang, patient
         )
         future.add_done_callback(lambda done: self._remember(speaker, done))
         await self._coming.put((segment, future))

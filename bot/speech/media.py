@@ -7,7 +7,7 @@ stays missing in time, and not the show's clock.
 import logging
 import threading
 import time
-from collections.abc import Generator, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -72,6 +72,26 @@ def is_remote(address: str) -> bool:
     return len(urlsplit(address).scheme) > 1 and not address.startswith("file:")
 
 
+class _Resampler:
+    """To mono at `RATE`, whatever comes; a stream may change its rate and channels at any frame."""
+
+    def __init__(self) -> None:
+        self._made_for: tuple[Any, ...] | None = None
+        self._resampler: Any = None
+
+    def resample(self, frame: Any) -> NDArray[np.float32]:
+        """Return a frame's sound; what is left of the one before a change comes with it."""
+        kind = (frame.format.name, frame.layout.name, frame.sample_rate)
+        parts: list[Any] = []
+        if kind != self._made_for:
+            if self._resampler is not None:
+                parts += self._resampler.resample(None)
+            self._made_for = kind
+            self._resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
+        parts += self._resampler.resample(frame)
+        return np.concatenate([part.to_ndarray().ravel() for part in parts]) if parts else np.empty(0, np.float32)
+
+
 class MediaReader:
     """Iterate over a source's sound. `stop` from another thread ends it at the next packet."""
 
@@ -80,12 +100,19 @@ class MediaReader:
         self._limits = limits or MediaLimits()
         self._stop = threading.Event()
         self._remote = is_remote(address)
-        self._away_since: float | None = None
+        self._away_since: float | None = None  # on the clock, when the last piece came
+        self._away_at = 0.0
+        self._last_piece = time.monotonic()
+        self._shift: float | None = None  # from the source's time to the show's
+        self._last_heard: float | None = None  # in the source's time
         self._at = 0.0  # the end of what was yielded
         self._heard = False
-        #: Packets that could not be decoded, and times the source was opened again.
+        #: Packets that could not be decoded, times the source was opened again, and whether it stayed away too long.
         self.broken = 0
         self.reopened = 0
+        self.given_up = False
+        #: Whether the source has an end of its own: nothing of it gets lost by hearing it slowly. None: not open yet.
+        self.finite: bool | None = None
 
     def stop(self) -> None:
         """End the iteration soon."""
@@ -102,7 +129,7 @@ class MediaReader:
             why = "the stream ended"
             try:
                 with self._open() as container:
-                    over = container.duration is not None or not self._remote
+                    over = self.finite = container.duration is not None or not self._remote
                     for piece in self._listen(container, resume=over and self._heard):
                         tries = 0
                         yield piece
@@ -113,11 +140,12 @@ class MediaReader:
                 if self._is_final(error, tries):
                     return
             if self._away_since is None:
-                self._away_since = time.monotonic()
+                self._away_since, self._away_at = self._last_piece, self._at
                 if self._heard:
                     yield Away(self._at, why)
             if time.monotonic() - self._away_since > self._limits.give_up_seconds:
                 log.warning("%s: away for %.0f s, given up", self._address, self._limits.give_up_seconds)
+                self.given_up = True
                 return
             self._stop.wait(WAITS[min(tries, len(WAITS) - 1)])
             tries += 1
@@ -130,13 +158,14 @@ class MediaReader:
             raise SpeechError(f"{self._address}: cannot be heard: {error.strerror}") from error
         if not self._remote:
             log.warning("%s: broken at %.1f s: %s", self._address, self._at, error.strerror)
+            self.broken += 1
         return not self._remote
 
     def _listen(self, container: Any, resume: bool) -> Iterator[Sound | Back]:
         """Yield one opening's sound, and first, after a break, that it is back. `resume`: it begins anew each time."""
         if self._away_since is not None and self._heard and not resume:
-            self._at += time.monotonic() - self._away_since  # a live show went on without us
-        for sound in self._decode(container, self._at if resume else None):
+            self._at = self._away_at + time.monotonic() - self._away_since  # a live show went on without us
+        for sound in self._decode(container, resume):
             if self._away_since is not None:
                 self._away_since = None
                 if sound.at > 0.0:
@@ -154,42 +183,49 @@ class MediaReader:
             raise SpeechError(f"{self._address}: holds no sound")
         return container
 
-    def _decode(self, container: Any, resume: float | None) -> Iterator[Sound]:
-        """Yield the sound of one opening. `resume`: pass over what came before this time."""
+    def _decode(self, container: Any, resume: bool) -> Iterator[Sound]:
+        """Yield the sound of one opening. `resume`: it begins anew each time; pass over what was heard before."""
         stream = container.streams.audio[0]
-        for other in container.streams:
-            if other is not stream:
-                other.discard = "all"
-        if resume is not None:
+        if resume and self._shift is not None:
             with suppress(av.error.FFmpegError):  # what cannot be sought is decoded and passed over
-                container.seek(int(resume * av.time_base))
-        resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE)
-        shift: float | None = None if resume is None else 0.0
+                container.seek(int((self._at - self._shift) * av.time_base))
+        elif not resume:
+            self._shift = None
+        playlist = "hls" in container.format.name
+        resampler = _Resampler()
         for packet in container.demux(stream):
             if self._stop.is_set():
                 return
             for frame in self._frames(packet):
-                samples = [part.to_ndarray().ravel() for part in resampler.resample(frame)]
                 at = None if frame.time is None else float(frame.time)
-                if samples and not (resume is not None and at is not None and at < resume):
-                    shift = yield from self._place(np.concatenate(samples), at, shift)
+                if resume and at is not None and self._shift is not None and at + self._shift < self._at - LEAST_GAP:
+                    continue
+                if (
+                    playlist
+                    and not resume
+                    and at is not None
+                    and self._last_heard is not None
+                    and at <= self._last_heard
+                ):
+                    continue  # a playlist that stands still offers its last minute again
+                samples = resampler.resample(frame)
+                if len(samples):
+                    yield from self._place(samples, at)
+                    self._last_heard = at if at is not None else self._last_heard
 
-    def _place(
-        self, samples: NDArray[np.float32], at: float | None, shift: float | None
-    ) -> Generator[Sound, None, float]:
-        """Yield a frame's sound at its time, with silence for what is missing before it. Return the source's shift.
+    def _place(self, samples: NDArray[np.float32], at: float | None) -> Iterator[Sound]:
+        """Yield a frame's sound at its time, with silence for what is missing before it.
 
-        `at` is the source's time, None where it gives none; the show's time is that plus `shift`.
+        `at` is the source's time, None where it gives none; the show's time is that plus the shift.
         """
-        if shift is None:
-            shift = self._at - (at or 0.0)
-        gap = 0.0 if at is None else at + shift - self._at
+        if self._shift is None:
+            self._shift = self._at - (at or 0.0)
+        gap = 0.0 if at is None else at + self._shift - self._at
         if gap > MOST_GAP or gap < -LEAST_GAP:
-            shift -= gap  # the source's clock jumped; the show's does not
+            self._shift -= gap  # the source's clock jumped; the show's does not
         elif gap > LEAST_GAP:
             yield self._sound(np.zeros(round(gap * RATE), np.float32))
         yield self._sound(samples)
-        return shift
 
     def _frames(self, packet: Any) -> list[Any]:
         try:
@@ -200,6 +236,7 @@ class MediaReader:
 
     def _sound(self, samples: NDArray[np.float32]) -> Sound:
         sound = Sound(self._at, samples)
+        self._last_piece = time.monotonic()
         self._at += len(samples) / RATE
         self._heard = True
         return sound

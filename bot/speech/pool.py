@@ -149,7 +149,7 @@ class SpeechPool:
         loop = asyncio.get_running_loop()
         try:
             await asyncio.gather(*(loop.run_in_executor(self._threads, worker.start) for worker in self._workers))
-        except SpeechError:
+        except BaseException:  # also when somebody stops us while models load
             await self.close()
             raise
         self._tasks = [asyncio.create_task(self._run(worker)) for worker in self._workers]
@@ -159,7 +159,7 @@ class SpeechPool:
         for task in self._tasks:
             task.cancel()
         for worker in self._workers:
-            worker.end()
+            worker.retire()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         self._threads.shutdown(wait=False, cancel_futures=True)
         for channel in list(self._channels):
@@ -202,16 +202,20 @@ class SpeechPool:
                 await self._work.wait()
                 continue
             channel, taken = found
+            lost = False
             try:
                 prior = dict(taken.prior())
                 answer = await loop.run_in_executor(self._threads, worker.ask, taken.samples, prior, taken.lang)
                 self._settle(taken, answer)
                 await asyncio.sleep(0)  # whoever waits takes note of it before the next one's turn
-            except _LostError as error:
-                await self._replace(worker, taken, error)
+            except Exception as error:  # the worker died or hung, or something of ours failed: the pool goes on
+                lost = True
+                self._lose(taken, error)
             finally:
                 channel.busy = False
                 self.wake()
+            if lost:
+                await self._replace(worker)
 
     def _settle(self, taken: _Waiting, answer: Heard | str) -> None:
         if isinstance(answer, str):
@@ -226,12 +230,15 @@ class SpeechPool:
         if not taken.done.done():
             taken.done.set_result(answer)
 
-    async def _replace(self, worker: "_Worker", taken: _Waiting, error: "_LostError") -> None:
+    def _lose(self, taken: _Waiting, error: Exception) -> None:
         self.counts.failed += 1
-        self.counts.replaced += 1
-        log.error("a speech worker %s; it is replaced", error)
+        why = str(error) if isinstance(error, _LostError) else f"failed ({type(error).__name__}: {error})"
+        log.error("a speech worker %s; it is replaced", why)
         if not taken.done.done():
-            taken.done.set_exception(SkippedError(f"the recogniser {error}"))
+            taken.done.set_exception(SkippedError(f"the recogniser {why}"))
+
+    async def _replace(self, worker: "_Worker") -> None:
+        self.counts.replaced += 1
         loop = asyncio.get_running_loop()
         wait = 1.0
         while True:
@@ -256,6 +263,7 @@ class _Worker:
         self._target = target
         self._process: Any = None
         self._pipe: Connection | None = None
+        self._retired = False
 
     @property
     def pid(self) -> int | None:
@@ -266,21 +274,27 @@ class _Worker:
         """Start the process and wait until its model is loaded. Raises SpeechError."""
         self.end()
         context = multiprocessing.get_context("spawn")
-        self._pipe, theirs = context.Pipe()
-        self._process = context.Process(target=self._target, args=(theirs, self._settings), daemon=True)
-        self._process.start()
-        theirs.close()
         try:
+            self._pipe, theirs = context.Pipe()
+            self._process = context.Process(target=self._target, args=(theirs, self._settings), daemon=True)
+            self._process.start()
+            theirs.close()
+            if self._retired:
+                self.end()
+                raise SpeechError("speech: stopped")
             state, why = self._pipe.recv() if self._pipe.poll(LOAD_SECONDS) else (BROKEN, "loading took too long")
-        except (EOFError, OSError):
+        except EOFError:
             state, why = BROKEN, "the process died while loading"
+        except OSError as error:
+            state, why = BROKEN, f"no process could be started: {error}"
         if state == BROKEN:
             self.end()
             raise SpeechError(f"speech: {why}")
 
     def ask(self, samples: NDArray[np.float32], prior: Mapping[str, float], lang: str | None) -> Any:
         """Have a segment heard. Raises _LostError when the process died or took far too long."""
-        assert self._pipe is not None
+        if self._pipe is None:
+            raise _LostError("is gone")
         try:
             self._pipe.send(Job(samples.astype(np.float32, copy=False).tobytes(), prior, lang))
             if not self._pipe.poll(WORK_BASE + WORK_PER_SECOND * len(samples) / RATE):
@@ -289,11 +303,17 @@ class _Worker:
         except (EOFError, OSError) as error:
             raise _LostError("died") from error
 
+    def retire(self) -> None:
+        """End the process for good."""
+        self._retired = True
+        self.end()
+
     def end(self) -> None:
         """End the process, whatever it does."""
         if self._process is not None:
-            self._process.kill()
-            self._process.join(timeout=5.0)
+            if self._process.pid is not None:
+                self._process.kill()
+                self._process.join(timeout=5.0)
             self._process = None
         if self._pipe is not None:
             self._pipe.close()

@@ -20,7 +20,7 @@ from rich.progress import track
 from rich.table import Table
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve
 
-from detectors.classifier import SHIPPED_MODEL, Classifier, Request
+from detectors.classifier import SHIPPED_MODEL, Classifier, ModelError, Request
 from detectors.training.baselines import fit_tfidf, keyword_scores, tfidf_scores
 from detectors.training.passages import read_lines, training_files
 
@@ -214,7 +214,7 @@ def main() -> int:
     given = parser.parse_args()
     try:
         results = evaluate(given.lines, given.model, not given.no_baselines)
-    except (ValueError, OSError) as error:
+    except (ValueError, OSError, ModelError) as error:
         print(f"evaluate: {error}", file=sys.stderr)
         return 2
     if not results:

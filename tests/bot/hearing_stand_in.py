@@ -7,7 +7,7 @@ from typing import Any
 
 from bot.speech import SpeechError
 from bot.speech.ear import EarSettings, LanguageMemory, Said
-from bot.speech.media import Away, Back, MediaReader
+from bot.speech.media import Away, Back, MediaReader, is_remote
 from bot.speech.transcriber import Heard
 
 Coming = Said | Away | Back
@@ -22,10 +22,11 @@ def said(number: int, at: float, until: float, text: str | None, lang: str = "en
 class ToldEar:
     """Says what it was told to."""
 
-    def __init__(self, coming: Sequence[Coming | float | Exception], settings: EarSettings) -> None:
+    def __init__(self, coming: Sequence[Coming | float | Exception], settings: EarSettings, finite: bool) -> None:
         self._coming = coming
         self.settings = settings
         self.reader = MediaReader("nothing")
+        self.reader.finite = finite
         self.at = max((c.until for c in coming if isinstance(c, Said)), default=0.0) + 1.0
 
     async def listen(self) -> AsyncGenerator[Coming, None]:
@@ -44,8 +45,13 @@ class ToldHearing:
 
     def __init__(self, told: Mapping[str, Sequence[Coming | float | Exception]]) -> None:
         self._told = told
+        #: Whether its streams stay away in the end.
+        self.given_up = False
         self.ears: list[ToldEar] = []
         self.speakers: dict[str, Callable[[float], str]] = {}
+
+    async def start(self) -> None:
+        """Nothing to load."""
 
     async def ear(
         self,
@@ -59,5 +65,6 @@ class ToldHearing:
         if name not in self._told:
             raise SpeechError(f"{address}: cannot be heard")
         self.speakers[name] = speaker
-        self.ears.append(ToldEar(self._told[name], settings))
+        self.ears.append(ToldEar(self._told[name], settings, not is_remote(address)))
+        self.ears[-1].reader.given_up = self.given_up
         return self.ears[-1]

@@ -8,12 +8,13 @@ from typing import Any
 
 import pytest
 
-from bot.rooms import RoomError
+from bot.rooms import RoomError, RoomLostError
 from bot.rooms import gather as gather_module
 from bot.rooms.gather import gather
 from bot.rooms.media import QUIET_ENDS, MediaOptions, MediaRoom
 from bot.rooms.registry import check_address, open_room
 from bot.rooms.replay import NOT_HEARD, ReplayRoom
+from bot.rooms.replay_sound import MAX_SOUNDS
 from bot.speech import SpeechError
 from bot.speech.media import Away, Back
 from config.settings import RoomSettings
@@ -182,7 +183,6 @@ async def test_a_live_stream_is_cut_into_shows_by_long_silence(monkeypatch: pyte
     states = [(e.state, e.at) for e in found if isinstance(e, RoomState)]
     assert states == [("open", 0.0), ("closed", 10.0), ("open", 0.0), ("closed", 5.0)]
     assert [(e.at, e.text) for e in found if isinstance(e, Line)] == [(0.0, "one"), (0.0, "two")]
-    assert told.ears[0].settings.live
 
 
 async def test_a_quiet_live_stream_ends_its_show_also_when_nobody_speaks_again(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -197,6 +197,44 @@ async def test_a_quiet_live_stream_ends_its_show_also_when_nobody_speaks_again(m
 
 def settings(**more: Any) -> RoomSettings:
     return RoomSettings.model_validate({"kind": "media", "address": "https://radio.example/live", **more})
+
+
+async def test_a_stream_that_is_not_there_or_goes_away_may_be_back_later() -> None:
+    refused = ToldHearing({"live": [SpeechError("refused")]})
+    with pytest.raises(RoomLostError, match="refused"):
+        await events(MediaRoom("https://radio.example/live", refused))
+    away = ToldHearing({"live": [said(1, 0.0, 4.0, "one"), Away(4.0, "hung")]})
+    away.given_up = True
+    room = MediaRoom("https://radio.example/live", away)
+    found: list[Event] = []
+    with pytest.raises(RoomLostError, match="did not come back"):
+        async for batch in room.events():
+            found += batch
+    assert [(e.state, e.at) for e in found if isinstance(e, RoomState)] == [
+        ("open", 0.0),
+        ("lost", 4.0),
+        ("closed", 4.0),
+    ]
+    with pytest.raises(RoomError, match="refused"):
+        await events(MediaRoom("talk.mp3", ToldHearing({"talk.mp3": [SpeechError("refused")]})))
+
+
+async def test_a_room_that_is_opened_again_begins_anew() -> None:
+    told: dict[str, Any] = {"live": [said(1, 50_000.0, 50_010.0, "one")]}
+    room = MediaRoom("https://radio.example/live", ToldHearing(told))
+    await events(room)
+    told["live"] = [said(1, 0.0, 4.0, "two")]
+    again = await events(room)
+    assert [e.at for e in again if isinstance(e, Line)] == [0.0] and again[-1].at == 4.0
+
+
+async def test_more_sounds_than_can_be_heard_are_named(script: Path, caplog: pytest.LogCaptureFixture) -> None:
+    write(script, HEADER, *(media(0.0, 1, "one.opus") for _ in range(MAX_SOUNDS + 3)), chat(1.0))
+    for speed in (None, 1000.0):
+        told = hearing()
+        room = ReplayRoom(script, speed, told)
+        await events(room)
+        assert (len(told.ears), room.skipped) == (MAX_SOUNDS, 3) and f"no more than {MAX_SOUNDS}" in caplog.text
 
 
 def test_no_voice_is_heard_without_consent(script: Path) -> None:

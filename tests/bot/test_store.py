@@ -392,7 +392,17 @@ async def test_watches_of_the_settings_file_come_and_go_with_it(store: Store) ->
     await store.register([Watch("guild", other_room)], source="community")
     await store.register([replace(WATCH, sensitivity="high")])
     found = {(r["community"], r["room"], r["sensitivity"], r["source"]) for r in (await dump(store))["watches"]}
-    assert found == {("local", str(ROOM), "high", "file"), ("guild", str(other_room), "normal", "community")}
+    assert found == {
+        ("local", str(ROOM), "high", "file"),
+        ("guild", str(other_room), "normal", "community"),
+        ("guild", str(ROOM), "low", "former"),
+        ("local", str(other_room), "normal", "former"),
+    }
+    await store.register(in_file)
+    assert {(r["room"], r["source"]) for r in (await dump(store))["watches"] if r["community"] == "local"} == {
+        (str(ROOM), "file"),
+        (str(other_room), "file"),
+    }
 
 
 async def test_a_locked_database_is_said_plainly_and_nothing_is_half_written(store: Store) -> None:

@@ -17,6 +17,8 @@ class SoundServer:
     plan: list[str] = field(default_factory=lambda: ["whole"])
     requests: int = 0
     base: str = ""
+    #: Files that are refused, and how often.
+    broken_files: dict[str, int] = field(default_factory=dict)
     asked: asyncio.Event = field(default_factory=asyncio.Event)
 
     async def stream(self, request: web.Request) -> web.StreamResponse:
@@ -41,6 +43,15 @@ class SoundServer:
         await response.write_eof()
         return response
 
+    async def file(self, request: web.Request) -> web.StreamResponse:
+        """Serve a file, or refuse it as often as it was said."""
+        name = request.match_info["name"]
+        if self.broken_files.get(name, 0) > 0:
+            self.broken_files[name] -= 1
+            raise web.HTTPServiceUnavailable
+        path = self.folder / name
+        return web.FileResponse(path) if path.is_file() else web.Response(status=404)
+
 
 @asynccontextmanager
 async def sound_server(folder: Path) -> AsyncIterator[SoundServer]:
@@ -48,7 +59,7 @@ async def sound_server(folder: Path) -> AsyncIterator[SoundServer]:
     server = SoundServer(folder)
     app = web.Application()
     app.router.add_get("/live", server.stream)
-    app.router.add_static("/files/", folder)
+    app.router.add_get("/files/{name}", server.file)
     runner = web.AppRunner(app, shutdown_timeout=0.1)
     await runner.setup()
     site = web.TCPSite(runner, "127.0.0.1", 0)

@@ -223,3 +223,89 @@ async def test_a_stream_can_be_stopped(served: Path) -> None:
         reader.stop()
         async with asyncio.timeout(5):
             await listening
+
+
+def test_a_film_is_heard_and_not_looked_at(tmp_path: Path) -> None:
+    path = tmp_path / "film.mp4"
+    with av.open(str(path), "w") as out:
+        picture = out.add_stream("mpeg4", rate=10)
+        picture.width, picture.height, picture.pix_fmt = 32, 32, "yuv420p"
+        stream = out.add_stream("aac", rate=RATE, layout="mono")
+        for _ in range(20):
+            for packet in picture.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), "rgb24")):
+                out.mux(packet)
+        frame = av.AudioFrame.from_ndarray((tone(2.0) * 32767).astype(np.int16)[None], "s16", "mono")
+        frame.sample_rate = RATE
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE, frame_size=1024)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            for packet in stream.encode(part):
+                out.mux(packet)
+        for coder in (picture, stream):
+            for packet in coder.encode(None):
+                out.mux(packet)
+    assert seconds(pieces(path)) == pytest.approx(2.0, abs=0.15)
+
+
+def test_a_stream_may_change_its_rate_and_channels(tmp_path: Path) -> None:
+    parts = []
+    for name, rate, layout in (("a", 44_100, "mono"), ("b", 48_000, "stereo"), ("c", 44_100, "mono")):
+        part = tmp_path / f"{name}.mp3"
+        with av.open(str(part), "w") as out:
+            stream = out.add_stream("libmp3lame", rate=rate, layout=layout)
+            frame = av.AudioFrame.from_ndarray((tone(2.0) * 32767).astype(np.int16)[None], "s16", "mono")
+            frame.sample_rate = RATE
+            resampler = av.AudioResampler(format="s16p", layout=layout, rate=rate)
+            for one in (*resampler.resample(frame), *resampler.resample(None)):
+                one.pts = None
+                for packet in stream.encode(one):
+                    out.mux(packet)
+            for packet in stream.encode(None):
+                out.mux(packet)
+        parts.append(part.read_bytes())
+    path = tmp_path / "all.mp3"
+    path.write_bytes(b"".join(parts))
+    found = pieces(path)
+    assert without_gaps(found) and seconds(found) == pytest.approx(6.0, abs=0.5)
+
+
+def write_hls(folder: Path, over: bool, start: float = 0.0, length: float = 6.0) -> None:
+    """Write `live.m3u8` with segments of two seconds, with or without the mark of its end."""
+    options = {"hls_time": "2", "hls_list_size": "0", "hls_segment_filename": str(folder / "part%d.ts")}
+    with av.open(str(folder / "live.m3u8"), "w", format="hls", options=options) as out:
+        stream = out.add_stream("aac", rate=RATE, layout="mono")
+        frame = av.AudioFrame.from_ndarray((tone(length) * 32767).astype(np.int16)[None], "s16", "mono")
+        frame.sample_rate, frame.pts = RATE, round(start * RATE)
+        resampler = av.AudioResampler(format="fltp", layout="mono", rate=RATE, frame_size=1024)
+        for part in (*resampler.resample(frame), *resampler.resample(None)):
+            for packet in stream.encode(part):
+                out.mux(packet)
+        for packet in stream.encode(None):
+            out.mux(packet)
+    if not over:
+        playlist = folder / "live.m3u8"
+        playlist.write_text(playlist.read_text().replace("#EXT-X-ENDLIST\n", ""))
+
+
+async def test_a_playlist_that_stands_still_is_heard_once_and_given_up(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "WAITS", (0.1, 0.2))
+    await asyncio.to_thread(write_hls, tmp_path, False)
+    async with sound_server(tmp_path) as server:
+        reader = MediaReader(f"{server.base}/files/live.m3u8", MediaLimits(2.0, 2.0, 6.0))
+        found = await asyncio.to_thread(list, reader)
+    assert seconds(found) <= 6.5 and reader.given_up
+    assert [type(piece) for piece in found if not isinstance(piece, Sound)] == [Away]
+
+
+@pytest.mark.parametrize("start", [0.0, 5000.0])
+async def test_a_file_on_a_server_that_hangs_is_resumed_where_it_broke(
+    tmp_path: Path, start: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(media, "WAITS", (0.1, 0.2))
+    await asyncio.to_thread(write_hls, tmp_path, True, start, 8.0)
+    async with sound_server(tmp_path) as server:
+        server.broken_files = {"part2.ts": 2}  # a playlist's reader asks again by itself
+        reader = MediaReader(f"{server.base}/files/live.m3u8", QUICK)
+        found = await asyncio.to_thread(list, reader)
+    assert reader.finite and seconds(found) == pytest.approx(8.0, abs=0.4)
