@@ -7,7 +7,7 @@ import argparse
 import random
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -45,6 +45,9 @@ class Recipe:
     no_context: float = 0.3
     flatten: float = 0.3
     join: float = 0.35
+    #: Share of the lines that only teach or talk, with nothing offered, that each epoch draws. Those that sell, and
+    #: their look-alikes, are all seen; calibration makes up for their share.
+    plain: float = 1.0
     seed: int = 11
 
 
@@ -65,9 +68,10 @@ def main() -> None:
     parser.add_argument("--layers", type=int, default=recipe.layers, choices=(3, 4, 6, 12), help="encoder layers kept")
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--seed", type=int, default=recipe.seed)
-    parser.add_argument("--go-on", type=Path, metavar="MODEL", help="begin with a shipped model, not with the base")
+    parser.add_argument("--plain", type=float, default=recipe.plain, help="share of the plain lines that is drawn")
+    parser.add_argument("--go-on", type=Path, metavar="DIR", help="begin with a shipped model or a checkpoint")
     given = parser.parse_args()
-    recipe = Recipe(layers=given.layers, epochs=given.epochs, seed=given.seed)
+    recipe = Recipe(layers=given.layers, epochs=given.epochs, seed=given.seed, plain=given.plain)
     train(recipe, list(examples(read_lines(training_files()))), given.out, given.go_on)
 
 
@@ -76,18 +80,22 @@ def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None
     torch.manual_seed(recipe.seed)
     dice = random.Random(recipe.seed)
     if go_on is not None:
-        tokenizer, model = Tokenizer.from_file(str(go_on / "tokenizer.json")), read_back(go_on)
-        recipe = replace(recipe, encoder_rate=recipe.encoder_rate / 2)
+        tokenizer = Tokenizer.from_file(str(go_on / "tokenizer.json"))
+        whole = (go_on / "model.safetensors").exists()
+        model = PitchModel.from_pretrained(go_on) if whole else read_back(go_on)
     else:
         base = load_base(recipe.layers)
         base.config.hidden_dropout_prob = base.config.attention_probs_dropout_prob = recipe.dropout
         tokenizer, model = base.tokenizer, new_model(base.config, base.weights)
         fit_head(model, [_item(tokenizer, data, i, recipe, dice) for i in range(len(data))])
-    steps = recipe.epochs * (len(data) // recipe.batch + 1)
+    plain = sum(_is_plain(one.line) for one in data)
+    expected = len(data) - round((1.0 - recipe.plain) * plain)
+    steps = recipe.epochs * (expected // recipe.batch + 1)
     optimizer, schedule = _optimizer(model, recipe, steps)
     began = time.monotonic()
     for epoch in range(recipe.epochs):
-        items = [_item(tokenizer, data, i, recipe, dice) for i in range(len(data))]
+        drawn = [i for i, one in enumerate(data) if not _is_plain(one.line) or dice.random() < recipe.plain]
+        items = [_item(tokenizer, data, i, recipe, dice) for i in drawn]
         total, done, told = 0.0, 0, time.monotonic()
         model.train()
         for batch in _batches(items, recipe.batch, dice):
@@ -108,8 +116,8 @@ def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None
             done += len(batch)
             if time.monotonic() - told > TELL_SECONDS:
                 told = time.monotonic()
-                print(f"epoch {epoch + 1}: {done} of {len(data)} lines, loss {total / done:.3f}", flush=True)
-        print(f"epoch {epoch + 1}: loss {total / len(data):.3f}, {time.monotonic() - began:.0f} s", flush=True)
+                print(f"epoch {epoch + 1}: {done} of {len(items)} lines, loss {total / done:.3f}", flush=True)
+        print(f"epoch {epoch + 1}: loss {total / len(items):.3f}, {time.monotonic() - began:.0f} s", flush=True)
     model.save_pretrained(out)
     tokenizer.save(str(out / "tokenizer.json"))
 
@@ -200,6 +208,10 @@ def _item(tokenizer: Tokenizer, data: Sequence[Example], index: int, recipe: Rec
         context = tuple(flatten(earlier) for earlier in context)
     flags = tuple(float(name in offers) for name in OFFERS) + tuple(float(name in cues) for name in CUES)
     return Item(encode(tokenizer, text, line.kind, context), ACTS.index(act), flags)
+
+
+def _is_plain(line: LabelledLine) -> bool:
+    return line.act in ("teach", "other") and not line.offers
 
 
 def _following(data: Sequence[Example], index: int, count: int) -> list[LabelledLine]:
