@@ -44,6 +44,7 @@ train: $(VENV)/.ready-train
 	$(BIN)/python -m detectors.training.train --out checkpoints/new $(ARGS)
 	$(BIN)/python -m detectors.training.export checkpoints/new --out detectors/model
 	$(BIN)/python -m detectors.training.train_gate --out detectors/model
+	$(BIN)/python -m detectors.training.train_words --out detectors/model
 	$(BIN)/python -m detectors.training.calibrate --model detectors/model
 
 # Measure the classifier on labelled lines: make evaluate LINES=file.jsonl

@@ -1,11 +1,16 @@
 """`classifier`: reads lines with the shipped transformer and says what each does, offers and hints at.
 
-The model folder holds config.json (labels, calibration), tokenizer.json, model.onnx (8-bit weights), gate.npz, and
-manifest.json with the sha256 of each.
+Whether a line is a pitch is settled by three signs together, mixed as calibrated on validation shows: the network's
+log-odds, and those of a linear model over the words of the line, alone and with the line before it. The linear model
+knows turns of phrase that the network has not met; together they are better than either.
+
+The model folder holds config.json (labels, calibration), tokenizer.json, model.onnx (8-bit weights), gate.npz,
+words.npz, and manifest.json with the sha256 of each.
 """
 
 import hashlib
 import json
+import math
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -20,12 +25,14 @@ from tokenizers import Tokenizer
 from detectors.encoding import encode
 from detectors.gate import Gate, passed_reading
 from detectors.language import detect_language, load_identifier
+from detectors.ngrams import NgramModel
 from detectors.records import Kind, Reading
 from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
 
 SHIPPED_MODEL: Final = Path(__file__).parent / "model"
+_PITCH: Final = ACTS.index("pitch")
 #: What a model folder must hold.
-FILES: Final = ("config.json", "tokenizer.json", "model.onnx", "gate.npz")
+FILES: Final = ("config.json", "tokenizer.json", "model.onnx", "gate.npz", "words.npz")
 
 
 class ModelError(Exception):
@@ -64,13 +71,14 @@ class Classifier:
                 raise ModelError(f"{folder / 'config.json'}: labels are not those of this version; use its own model")
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._gate = Gate.load(folder / "gate.npz")
+            self._words = NgramModel.load(folder / "words.npz")
         except ModelError:
             raise
         except Exception as error:  # tokenizers raises bare Exceptions
             raise ModelError(f"{folder}: cannot be read: {error}") from error
         calibration = config.get("calibration", {})
         self._temperature: dict[str, float] = calibration.get("temperature", {})
-        self._pitch_shift: dict[str, float] = calibration.get("pitch_shift", {})
+        self._mix: dict[str, list[float]] = calibration.get("mix", {})
         options = onnxruntime.SessionOptions()
         options.intra_op_num_threads = 1
         options.inter_op_num_threads = 1
@@ -95,8 +103,12 @@ class Classifier:
         asked = [i for i, reading in enumerate(readings) if reading is None]
         read = self._threads.map(lambda i: self._logits(requests[i]), asked)
         for index, row in zip(asked, read, strict=True):
-            readings[index] = self._reading(row, requests[index].kind, langs[index])
+            readings[index] = self._reading(row, requests[index], langs[index])
         return [reading for reading in readings if reading is not None]
+
+    def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return the network's logits over `LABELS`, shape (requests, labels), before any calibration."""
+        return np.array(list(self._threads.map(self._logits, requests)))
 
     def _passes_by(self, request: Request) -> bool:
         return request.gated and self._gate.passes_by(request.text)
@@ -109,11 +121,19 @@ class Classifier:
         logits: NDArray[np.float32] = self._session.run(["logits"], feed)[0][0]
         return logits
 
-    def _reading(self, logits: NDArray[np.float32], kind: Kind, lang: str) -> Reading:
-        scaled = logits.astype(np.float64) / self._temperature.get(kind, 1.0)
-        scaled[ACTS.index("pitch")] += self._pitch_shift.get(kind, 0.0)
+    def _reading(self, logits: NDArray[np.float32], request: Request, lang: str) -> Reading:
+        scaled = logits.astype(np.float64) / self._temperature.get(request.kind, 1.0)
         acts = np.exp(scaled[: len(ACTS)] - scaled[: len(ACTS)].max())
         acts /= acts.sum()
+        mix = self._mix.get(request.kind)
+        if mix is not None:
+            bias, *weights = mix
+            signs = (pitch_log_odds(logits), *word_signs(self._words, request.text, request.context))
+            pitch = 1.0 / (1.0 + math.exp(-bias - sum(w * sign for w, sign in zip(weights, signs, strict=True))))
+            rest = 1.0 - acts[_PITCH]
+            acts *= (1.0 - pitch) / max(rest, 1e-9)
+            acts[_PITCH] = pitch
+            acts /= acts.sum()
         flags = 1.0 / (1.0 + np.exp(-logits[len(ACTS) :].astype(np.float64)))
         return Reading(
             dict(zip(ACTS, acts.tolist(), strict=True)),
@@ -121,6 +141,20 @@ class Classifier:
             dict(zip(CUES, flags[len(OFFERS) :].tolist(), strict=True)),
             lang,
         )
+
+
+def pitch_log_odds(logits: NDArray[np.float32]) -> float:
+    """Return the network's own log-odds of a pitch against all other acts."""
+    acts = logits[: len(ACTS)].astype(np.float64)
+    others = np.delete(acts, _PITCH)
+    highest = others.max()
+    return float(acts[_PITCH] - highest - math.log(np.exp(others - highest).sum()))
+
+
+def word_signs(words: NgramModel, text: str, context: Sequence[str]) -> tuple[float, float]:
+    """Return what the words alone say, in log-odds of a pitch: those of the line, and with the line before it."""
+    before = context[-1] if context else ""
+    return words.logit(text), words.logit(f"{before} {text}")
 
 
 def check_files(folder: Path) -> None:

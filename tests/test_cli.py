@@ -158,6 +158,8 @@ def test_bench_prints_ratios() -> None:
         (["replay", "no-such-file.jsonl"], "no-such-file.jsonl: cannot be read"),
         (["replay", "pyproject.toml"], "is no show script"),
         (["digest", "--since", "soon"], "--since soon"),
+        (["check", "@a", "--db", "no-such.db"], "no-such.db: there is no such database"),
+        (["transcribe", "no-such.wav"], "no-such.wav: there is no such file"),
         (["run"], "no room is configured"),
         (["doctor", "--config", "no.toml"], "no.toml: there is no such file"),
         (["sing"], "sing"),
@@ -177,6 +179,10 @@ def test_wrong_use_is_one_line_and_exit_2(arguments: list[str], said: str) -> No
         ("language = 'de'\n", "language = 'de': input should be 'en' or 'fr'"),
         ("language = \n", "not valid TOML"),
         ("[[rooms]]\nkind = 'radio'\naddress = 'x'\n", "rooms.0.kind = 'radio'"),
+        ("[[rooms]]\nkind = 'replay'\naddress = 'x'\nwatches = []\n", "rooms.0.watches = []"),
+        ("[policy]\nthreshold_low = 0.1\n", "`low` must not alert before `normal`"),
+        ("policy = 5\n", "policy = 5: must be a table: [policy]"),
+        ("discord = 'secret-token'\n", "discord = •••"),
     ],
 )
 def test_a_wrong_setting_is_one_line_and_exit_2(tmp_path: Path, toml: str, said: str) -> None:
@@ -190,6 +196,11 @@ def test_a_wrong_setting_is_one_line_and_exit_2(tmp_path: Path, toml: str, said:
 def test_a_wrong_environment_variable_is_named(tmp_path: Path) -> None:
     done = pitchwatch("doctor", PITCHWATCH_MODELS__THREADS="many")
     assert done.returncode == 2 and b"models.threads = 'many'" in done.stderr
+    done = pitchwatch("doctor", PITCHWATCH_LANGAUGE="fr")
+    assert (
+        done.returncode == 2
+        and b"PITCHWATCH_LANGAUGE: there is no such setting; did you mean `language`" in done.stderr
+    )
 
 
 def test_bad_lines_are_named_and_the_show_goes_on(tmp_path: Path) -> None:
@@ -342,11 +353,39 @@ def test_a_foreign_database_is_left_as_it_is(tmp_path: Path) -> None:
     connection.execute("CREATE TABLE mine (x)")
     connection.commit()
     connection.close()
+    before = path.read_bytes()
     done = pitchwatch("check", "@a", "--db", path)
     assert done.returncode == 1 and b"is a database of something else" in done.stderr
-    connection = sqlite3.connect(path)
-    assert connection.execute("SELECT name FROM sqlite_master").fetchall() == [("mine",)]
-    connection.close()
+    assert path.read_bytes() == before and [p.name for p in tmp_path.iterdir()] == ["other.db"]
+
+
+def test_a_name_cannot_forge_a_line(tmp_path: Path) -> None:
+    script = tmp_path / "forged.jsonl"
+    name = "@h\n  0:12 @victim\u202e » buy my course"
+    spoken = {"type": "speech", "at": 2, "until": 8, "seat": 1, "who": name, "text": "my course is open now, join it"}
+    rows = [
+        {"type": "show", "id": "s", "title": "a\nb"},
+        *({**spoken, "at": 9 * n, "until": 9 * n + 8} for n in range(30)),
+    ]
+    script.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    done = pitchwatch("replay", script)
+    assert done.returncode == 0
+    text = done.stdout.decode()
+    assert "\u202e" not in text and "■ a b" in text
+    assert not any(line.strip().startswith("0:12 @victim") for line in text.splitlines())
+
+
+def test_a_room_may_be_named_from_here(tmp_path: Path) -> None:
+    file = tmp_path / "rooms.toml"
+    file.write_text('[[rooms]]\nkind = "replay"\naddress = "./samples/en-reels-evening.jsonl"\n')
+    done = pitchwatch("run", "--config", file, "--db", tmp_path / "a.db", "--json")
+    assert done.returncode == 0, done.stderr
+    assert "@kingofreels" in {alert["host"] for alert in of_type(json_lines(done.stdout), "alert")}
+    card = pitchwatch("check", "@kingofreels", "--db", tmp_path / "a.db", "--json")
+    file.write_text(f'[[rooms]]\nkind = "replay"\naddress = "{CLEAN}"\n')
+    assert pitchwatch("run", "--config", file, "--db", tmp_path / "a.db", "--json").returncode == 0
+    again = pitchwatch("check", "@kingofreels", "--db", tmp_path / "a.db", "--json")
+    assert json_lines(again.stdout)[0]["shows"] >= json_lines(card.stdout)[0]["shows"] == 1
 
 
 def test_a_room_that_is_no_script_is_wrong_use(tmp_path: Path) -> None:

@@ -1,10 +1,10 @@
-"""Calibrate the pitch probability of an exported model on validation lines.
+"""Calibrate the probabilities of an exported model on validation lines.
 
 `python -m detectors.training.calibrate --model detectors/model`
 
-Training passages hold far more pitches than shows do, so a fresh model says "pitch" too often. Per kind of line, one
-temperature for all acts and one shift for the pitch logit are fitted by log loss on lines of whole validation shows
-(temperature: Guo et al., 2017; shift: Saerens et al., 2002, for changed priors).
+Per kind of line, on lines of whole validation shows: one temperature for all acts (Guo et al., 2017), and a logistic
+regression that mixes the network's log-odds of a pitch with what the words alone say (Platt, 1999). Training passages
+hold far more pitches than shows do; the regression's bias makes up for it.
 """
 
 import argparse
@@ -14,11 +14,13 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 from scipy.optimize import minimize
+from sklearn.linear_model import LogisticRegression
 
-from detectors.classifier import Classifier, Request
+from detectors.classifier import Classifier, Request, pitch_log_odds, word_signs
+from detectors.ngrams import NgramModel
 from detectors.taxonomy import ACTS
 from detectors.training.manifest import write_manifest
-from detectors.training.passages import DATA, Example, examples, read_lines
+from detectors.training.passages import DATA, examples, read_lines
 
 
 def fit(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[float, float]:
@@ -39,26 +41,32 @@ def fit(logits: NDArray[np.float64], truth: NDArray[np.int64]) -> tuple[float, f
     return float(np.exp(found[0])), float(found[1])
 
 
-def act_logits(classifier: Classifier, lines: list[Example]) -> NDArray[np.float64]:
-    """Return log probabilities of the acts, shape (lines, acts)."""
-    requests = [Request(e.line.text, "chat" if e.line.kind == "chat" else "speech", e.context) for e in lines]
-    return np.log([[reading.acts[act] + 1e-9 for act in ACTS] for reading in classifier.read(requests)])
+def mix(signs: NDArray[np.float64], truth: NDArray[np.bool_]) -> list[float]:
+    """Return bias and weights with which the signs of a pitch, shape (lines, signs), say how likely one is."""
+    found = LogisticRegression(C=1.0, max_iter=1000).fit(signs, truth)
+    return [round(float(value), 4) for value in (found.intercept_[0], *found.coef_[0])]
 
 
-def calibrate(folder: Path, files: list[Path]) -> dict[str, dict[str, float]]:
+def calibrate(folder: Path, files: list[Path]) -> dict[str, dict[str, object]]:
     """Fit on `files`, write the result into the folder's config.json, and return it."""
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config.pop("calibration", None)
     _write(folder, config)
-    classifier = Classifier(folder)
+    classifier, words = Classifier(folder), NgramModel.load(folder / "words.npz")
     everything = list(examples(read_lines(files)))
-    calibration: dict[str, dict[str, float]] = {"temperature": {}, "pitch_shift": {}}
+    calibration: dict[str, dict[str, object]] = {"temperature": {}, "mix": {}}
     for kind in ("speech", "chat"):
         lines = [example for example in everything if example.line.kind == kind]
+        requests = [Request(e.line.text, "chat" if kind == "chat" else "speech", e.context) for e in lines]
+        logits = classifier.logits(requests)
         truth = np.array([ACTS.index(example.line.act) for example in lines])
-        temperature, shift = fit(act_logits(classifier, lines), truth)
+        temperature, _ = fit(logits[:, : len(ACTS)].astype(np.float64), truth)
+        signs = [
+            (pitch_log_odds(row), *word_signs(words, request.text, request.context))
+            for row, request in zip(logits, requests, strict=True)
+        ]
         calibration["temperature"][kind] = round(temperature, 3)
-        calibration["pitch_shift"][kind] = round(shift, 3)
+        calibration["mix"][kind] = mix(np.array(signs), truth == ACTS.index("pitch"))
     _write(folder, {**config, "calibration": calibration})
     return calibration
 

@@ -14,7 +14,7 @@ from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
-from detectors.gate import BUCKETS, features
+from detectors.ngrams import BUCKETS, features
 from detectors.training.manifest import write_manifest
 from detectors.training.passages import LabelledLine, read_lines, training_files
 

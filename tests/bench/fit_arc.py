@@ -20,8 +20,8 @@ from tests.bench.shows import TruthShow, judge, read_shows, summarise
 
 RANGES = {
     "base": (-6.0, -2.0),
-    "pivot": (0.2, 0.6),
-    "line_most": (1.0, 3.5),
+    "pivot": (0.04, 0.5),
+    "line_most": (0.6, 3.0),
     "half_life": (60.0, 300.0),
     "taught_bonus": (0.0, 1.5),
     "passage_bonus": (0.0, 1.5),

@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.gate import BUCKETS, Gate, features, passed_reading
+from detectors.gate import Gate, passed_reading
+from detectors.ngrams import BUCKETS, features
 from detectors.records import Reading
 from detectors.taxonomy import CUES, OFFERS
 
@@ -63,7 +64,7 @@ def test_features_do_not_know_capitals_nor_what_stands_far_behind(text: str) -> 
 
 def test_features_are_the_same_in_another_process() -> None:
     text = "écris-moi COACH en dm"
-    script = f"from detectors.gate import features; print(features({text!r}).tolist())"
+    script = f"from detectors.ngrams import features; print(features({text!r}).tolist())"
     other = subprocess.run(
         [sys.executable, "-c", script], capture_output=True, text=True, check=True, env={"PYTHONHASHSEED": "7"}
     )
