@@ -32,8 +32,8 @@ from detectors.show import Show
 #: People whose evidence is followed at once, and quotes kept per episode.
 MAX_TRACKS: Final = 500
 MAX_QUOTES: Final = 12
-#: A label counts as present in a line from this probability on.
-PRESENT: Final = 0.5
+#: A sponsor read or a warning counts as such from this probability on.
+SHIELDING: Final = 0.5
 #: An offer or a cue counts as present from here on: there are few examples of each, and the model is shy of them.
 FLAG_PRESENT: Final = 0.35
 #: Words a second of slow speech; turns written words into seconds of talk.
@@ -47,6 +47,7 @@ class ArcParameters:
     base: float = -3.7  #: where everybody starts
     pivot: float = 0.31  #: pitch probability at which a line speaks neither for nor against
     line_most: float = 1.63  #: most that one line can add
+    present: float = 0.5  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
     half_life: float = 300.0  #: after this long without new evidence, half of it is left
     taught_after: float = 240.0  #: teaching heard before a pitch counts in full from this long on
     taught_bonus: float = 1.28  #: how much it then adds
@@ -110,7 +111,7 @@ class Arc:
         if gained <= 0.0:
             return None
         track.level += gained
-        if reading.pitch >= PRESENT:
+        if reading.pitch >= self._p.present:
             self._gather(track, event, reading)
         if not presents and track.presenter is None:
             track.presenter = find_presenter_link(show, event, self._sellers(event.until))
@@ -135,7 +136,7 @@ class Arc:
         p = self._p
         track.level *= 0.5 ** (max(0.0, line.until - track.level_at) / p.half_life)
         track.level_at = max(track.level_at, line.until)
-        if reading.acts["sponsor"] + reading.acts["caution"] > PRESENT:
+        if reading.acts["sponsor"] + reading.acts["caution"] > SHIELDING:
             track.level = max(0.0, track.level - p.pull)
             track.shield_until = line.until + p.shield_time
             return 0.0

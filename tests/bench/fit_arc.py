@@ -22,6 +22,7 @@ RANGES = {
     "base": (-6.0, -2.0),
     "pivot": (0.04, 0.5),
     "line_most": (0.6, 3.0),
+    "present": (0.15, 0.5),
     "half_life": (60.0, 300.0),
     "taught_bonus": (0.0, 1.5),
     "passage_bonus": (0.0, 1.5),
