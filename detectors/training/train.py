@@ -69,10 +69,15 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--plain", type=float, default=recipe.plain, help="share of the plain lines that is drawn")
+    parser.add_argument("--first", default="", metavar="PREFIX", help="passages so named are all drawn …")
+    parser.add_argument("--rest", type=float, default=1.0, help="… and this share of the lines of all others")
     parser.add_argument("--go-on", type=Path, metavar="DIR", help="begin with a shipped model or a checkpoint")
     given = parser.parse_args()
     recipe = Recipe(layers=given.layers, epochs=given.epochs, seed=given.seed, plain=given.plain)
-    train(recipe, list(examples(read_lines(training_files()))), given.out, given.go_on)
+    data = list(examples(read_lines(training_files())))
+    dice = random.Random(given.seed)
+    drawn = [one for one in data if one.line.passage.startswith(given.first) or dice.random() < given.rest]
+    train(recipe, drawn, given.out, given.go_on)
 
 
 def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None = None) -> None:

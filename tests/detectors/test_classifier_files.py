@@ -10,7 +10,13 @@ import pytest
 from detectors.classifier import Classifier, ModelError, check_files
 from detectors.taxonomy import LABELS
 
-FILES = {"config.json": b"{}", "tokenizer.json": b"{}", "model.onnx": b"weights", "gate.npz": b"more weights", "words.npz": b"others"}
+FILES = {
+    "config.json": b"{}",
+    "tokenizer.json": b"{}",
+    "model.onnx": b"weights",
+    "gate.npz": b"more weights",
+    "words.npz": b"others",
+}
 
 
 def sums(files: dict[str, bytes]) -> dict[str, str]:

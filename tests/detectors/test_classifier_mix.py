@@ -1,0 +1,55 @@
+"""How the signs of a pitch are mixed, and that a line's reading is its own."""
+
+import math
+
+import numpy as np
+import pytest
+
+from detectors.classifier import Classifier, Request, pitch_log_odds, word_signs
+from detectors.ngrams import BUCKETS, NgramModel, features
+from detectors.taxonomy import ACTS, LABELS
+
+LINES = (
+    Request("so the first thing is to weigh the flour", "speech", ("and we begin with the dough",)),
+    Request("my course opens tomorrow, forty euros, the link is in the description", "speech"),
+    Request("lol same", "chat", gated=True),
+    Request("il reste deux places dans mon groupe, écrivez-moi en privé", "speech", ("bonsoir à tous",), "fr"),
+)
+
+
+@pytest.fixture(scope="module")
+def classifier() -> Classifier:
+    return Classifier(threads=2)
+
+
+def test_log_odds_are_those_of_the_softmax() -> None:
+    logits = np.linspace(-2.0, 2.0, len(LABELS)).astype(np.float32)
+    acts = np.exp(logits[: len(ACTS)]) / np.exp(logits[: len(ACTS)]).sum()
+    pitch = float(acts[ACTS.index("pitch")])
+    assert pitch_log_odds(logits) == pytest.approx(math.log(pitch / (1 - pitch)), abs=1e-5)
+
+
+def test_words_speak_for_the_line_and_with_the_line_before_it() -> None:
+    weights = np.zeros(BUCKETS, np.float32)
+    weights[features("places")] = 5.0
+    words = NgramModel(weights, -1.0)
+    alone, together = word_signs(words, "write to me", ("two places left",))
+    assert alone < together and word_signs(words, "write to me", ())[1] == pytest.approx(alone)
+    assert word_signs(words, "two places left", ())[0] > alone
+
+
+def test_readings_are_whole_and_a_pitch_is_told_from_a_lesson(classifier: Classifier) -> None:
+    read = classifier.read(LINES)
+    assert all(sum(one.acts.values()) == pytest.approx(1.0) for one in read)
+    assert all(0.0 <= p <= 1.0 for one in read for p in (*one.acts.values(), *one.offers.values(), *one.cues.values()))
+    assert read[0].pitch < 0.1 < min(read[1].pitch, read[3].pitch)
+    assert [one.lang for one in read] == ["en", "en", "en", "fr"]
+
+
+def test_a_lines_reading_does_not_depend_on_its_neighbours(classifier: Classifier) -> None:
+    together = classifier.read(LINES * 5)
+    assert (
+        together
+        == [*classifier.read(LINES)] * 5
+        == [reading for line in LINES * 5 for reading in classifier.read([line])]
+    )
