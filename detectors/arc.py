@@ -44,22 +44,20 @@ WORDS_PER_SECOND: Final = 2.5
 class ArcParameters:
     """What `arc` is fitted by. Times in seconds, everything else in log-odds unless said otherwise."""
 
-    base: float = -3.7  #: where everybody starts
-    pivot: float = 0.31  #: pitch probability at which a line speaks neither for nor against
-    line_most: float = 1.63  #: most that one line can add
-    present: float = 0.5  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
-    half_life: float = 300.0  #: after this long without new evidence, half of it is left
+    base: float = -4.49  #: where everybody starts
+    pivot: float = 0.35  #: pitch probability at which a line speaks neither for nor against
+    line_most: float = 2.19  #: most that one line can add
+    present: float = 0.43  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
+    half_life: float = 500.0  #: after this long without new evidence, half of it is left
     taught_after: float = 240.0  #: teaching heard before a pitch counts in full from this long on
-    taught_bonus: float = 1.28  #: how much it then adds
-    passage_gap: float = 50.0  #: quiet that makes what follows a second passage
-    passage_bonus: float = 1.5  #: what each further passage adds, up to two of them
-    shield_time: float = 63.0  #: how long after a sponsor read or a warning a pitch line counts less
-    shield_factor: float = 1.0  #: by what factor it counts less
-    pull: float = 1.31  #: how much a sponsor read or a warning takes off the speaker's evidence
-    audience: float = -0.3  #: for somebody in the chat who sells for the presenter
-    stage: float = (
-        0.0  #: share of what others of the same show have gathered lately that counts for the speaker as well
-    )
+    taught_bonus: float = 1.6  #: how much it then adds
+    passage_gap: float = 28.8  #: quiet that makes what follows a second passage
+    passage_bonus: float = 1.26  #: what each further passage adds, up to two of them
+    shield_time: float = 90.0  #: how long after a sponsor read or a warning a pitch line counts less
+    shield_factor: float = 0.16  #: by what factor it counts less
+    pull: float = 1.52  #: how much a sponsor read or a warning takes off the speaker's evidence
+    audience: float = 0.0  #: for somebody in the chat who sells for the presenter
+    stage: float = 0.32  #: share of what others in the show have gathered lately that counts for the speaker as well
     floor: float = -3.0  #: below this nothing is said at all
     episode_gap: float = 600.0  #: quiet that ends an episode
 

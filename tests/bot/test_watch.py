@@ -55,6 +55,8 @@ PARAMETERS = ArcParameters(
     audience=-0.8,
     floor=-3.0,
     episode_gap=600.0,
+    present=0.5,
+    stage=0.0,
 )
 SETTINGS = PolicySettings(
     threshold_low=0.99,

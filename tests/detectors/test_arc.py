@@ -43,6 +43,8 @@ P = ArcParameters(
     audience=-0.8,
     floor=-3.0,
     episode_gap=600.0,
+    present=0.5,
+    stage=0.0,
 )
 HOST, GUEST, HELPER = person("@kingo_reels"), person("@marta"), person("@zoe")
 SURE, WEAK = 0.97, 0.45

@@ -40,6 +40,8 @@ P = ArcParameters(
     audience=-0.8,
     floor=-3.0,
     episode_gap=600.0,
+    present=0.5,
+    stage=0.0,
 )
 HOST, VIEWER = person("@kingo"), person("@zoe")
 SOLD, TAUGHT, SPAM = reading(0.97, offers=["coaching"]), reading(0.0, "teach"), reading(0.0, "spam")
