@@ -51,6 +51,10 @@ class _ShowView:
             self.said.clear()
         self.said.setdefault(account, deque(maxlen=6)).append((text, style))
 
+    def surest(self) -> float:
+        """Return the most evidence there is about anybody in the show."""
+        return max((self.share(account) for account in self.evidence), default=0.0)
+
     def share(self, account: Account) -> float:
         """Return the evidence about an account as it stands now: it fades, as it does in the detector."""
         share, at = self.evidence.get(account, (0.0, 0.0))
@@ -125,7 +129,7 @@ class LiveView:
         running = [view for view in self._shows.values() if view.summary is None]
         if not self._shows:
             return Text(say(self._language, "live.title"))
-        focus = running[0] if running else list(self._shows.values())[-1]
+        focus = max(running, key=_ShowView.surest) if running else list(self._shows.values())[-1]
         layout = Layout()
         layout.split_column(
             Layout(self._head(focus), size=3), Layout(name="stage"), Layout(self._foot(), size=len(self._shows) + 2)
@@ -184,7 +188,7 @@ class LiveView:
         table = Table.grid(padding=(0, 2))
         for view in self._shows.values():
             over = view.summary is not None
-            surest = max((view.share(account) for account in view.evidence), default=0.0)
+            surest = view.surest()
             mood = meter(surest) if surest >= 0.05 else Text(say(self._language, "live.nothing_yet"), style="dim")
             state = say(self._language, "live.ended" if over else "live.running")
             table.add_row(
