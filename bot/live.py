@@ -24,6 +24,8 @@ from detectors.show import Show
 CHAT_LINES: Final = 7
 SEAT_CHARS: Final = 300
 HEIGHT: Final = 24
+#: Seats that are shown: four, and more where there are more, as far as they find place.
+MOST_SEATS: Final = 8
 #: Shows in the view; people of each whose words and evidence are kept.
 MAX_SHOWS: Final = 6
 MAX_PEOPLE: Final = 100
@@ -149,9 +151,11 @@ class LiveView:
 
     def _seats(self, view: _ShowView) -> RenderableType:
         grid = Layout()
-        grid.split_column(Layout(name="top"), Layout(name="bottom"))
-        for name, seats in (("top", (1, 2)), ("bottom", (3, 4))):
-            grid[name].split_row(*(Layout(self._seat(view, seat)) for seat in seats))
+        last = min(MOST_SEATS, max([4, *view.show.seats]))
+        rows = [Layout() for _ in range(1, last + 1, 2)]
+        grid.split_column(*rows)
+        for number, row in enumerate(rows):
+            row.split_row(*(Layout(self._seat(view, 2 * number + seat)) for seat in (1, 2)))
         return grid
 
     def _seat(self, view: _ShowView, seat: int) -> RenderableType:

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import Progress
 
-from bot.commands.figures import Figure, percentile, print_figures
+from bot.commands.figures import Figure, percentile, print_figures, resident
 from bot.speech import RATE, SpeechError
 from bot.speech.ear import Segmenter
 from bot.speech.media import MediaReader, Sound
@@ -56,7 +56,7 @@ async def speed(model: str, segments: Sequence[Samples], workers: int, threads: 
         asked = [await channels[i % 4].hear(segments[i % len(segments)]) for i in range(SEGMENTS)]
         await asyncio.gather(*asked)
         spent = time.perf_counter() - began
-        memory = sum(_resident(pid) for pid in pool.processes())
+        memory = sum(resident(pid) for pid in pool.processes())
     finally:
         await pool.close()
     seconds = sum(len(segments[i % len(segments)]) for i in range(SEGMENTS)) / RATE
@@ -144,12 +144,3 @@ def _curve(rooms: int, found: Sequence[float], skipped: int) -> list[Figure]:
         median = percentile(found, 50)
         figures.insert(0, Figure(f"{name}: segment end to line, p95", percentile(found, 95), "s", ("p50", median)))
     return figures
-
-
-def _resident(pid: int) -> float:
-    """Return the memory that a process holds, in MiB; 0 where the system does not tell."""
-    try:
-        pages = int(Path(f"/proc/{pid}/statm").read_text(encoding="ascii").split()[1])
-    except (OSError, IndexError, ValueError):
-        return 0.0
-    return pages * 4096 / 2**20

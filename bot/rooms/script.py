@@ -68,8 +68,8 @@ def parse_header(raw: bytes, address: str) -> ShowInfo:
         return ShowInfo(
             id=show_id,
             room=RoomKey("replay", address),
-            title=_line_of(str(row.get("title", "")))[:MAX_TITLE],
-            host=_person(host, platform) if isinstance(host, str) and _line_of(host) else None,
+            title=line_of(str(row.get("title", "")))[:MAX_TITLE],
+            host=_person(host, platform) if isinstance(host, str) and line_of(host) else None,
             lang=row["lang"] if row.get("lang") in ("en", "fr") else None,
             started=_utc(started) if isinstance(started, str) else None,
         )
@@ -121,7 +121,7 @@ def _fact(row: dict[str, Any], event_id: str, at: float, person: Person) -> Acco
     followers = row.get("followers")
     if not isinstance(followers, int) or isinstance(followers, bool) or followers < 0:
         raise BadLineError("followers must be a whole number of 0 or more")
-    source, as_of = (_whole(str(row.get(name, ""))) for name in ("source", "as_of"))
+    source, as_of = (whole(str(row.get(name, ""))) for name in ("source", "as_of"))
     return AccountFact(event_id, at, person, followers, source[:MAX_NAME], as_of[:10])
 
 
@@ -155,13 +155,13 @@ def _seat(row: dict[str, Any]) -> int:
 
 def _text(row: dict[str, Any], name: str, longest: int) -> str:
     value = row.get(name)
-    text = _whole(value).strip() if isinstance(value, str) else ""
+    text = whole(value).strip() if isinstance(value, str) else ""
     if not text:
         raise BadLineError(f"{name} must be text that is not empty")
     return text[:longest]
 
 
-def _whole(text: str) -> str:
+def whole(text: str) -> str:
     """Replace what JSON can name but nobody can take: halves of characters, and what would steer a terminal."""
     return text.encode("utf-8", "replace").decode("utf-8").translate(_STEERING)
 
@@ -172,19 +172,19 @@ def _utc(started: str) -> datetime:
     return read.replace(tzinfo=UTC) if read.tzinfo is None else read.astimezone(UTC)
 
 
-def _line_of(text: str) -> str:
+def line_of(text: str) -> str:
     """Return a name or title as one line: what breaks lines, is not seen, or turns the order of letters is a blank."""
-    return " ".join("".join(char if char.isprintable() else " " for char in _whole(text)).split())
+    return " ".join("".join(char if char.isprintable() else " " for char in whole(text)).split())
 
 
 def _person(name: str, platform: str) -> Person:
-    shown = _line_of(name)[:MAX_NAME] or "?"
+    shown = line_of(name)[:MAX_NAME] or "?"
     return Person(Account(platform, SERVER, shown.lower()), shown)
 
 
 def _platform(row: dict[str, Any]) -> str:
     # A colon would part the account's name in the wrong place when it is read back.
-    return _whole(str(row.get("platform", "replay"))).replace(":", "_")[:MAX_NAME] or "replay"
+    return whole(str(row.get("platform", "replay"))).replace(":", "_")[:MAX_NAME] or "replay"
 
 
 def platform_of(header: bytes) -> str:

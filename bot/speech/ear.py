@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from bot.speech import RATE
+from bot.speech.live import LiveSource
 from bot.speech.media import Away, Back, MediaLimits, MediaReader, Sound
 from bot.speech.pool import Channel, SkippedError, SpeechPool
 from bot.speech.silero import VoiceDetector
@@ -138,11 +139,11 @@ class EarSettings:
 
 
 class Ear:
-    """Listens to one address."""
+    """Listens to one source: an address that is decoded, or sound that is handed in live."""
 
     def __init__(
         self,
-        address: str,
+        source: str | LiveSource,
         pool: SpeechPool,
         session: Any,
         settings: EarSettings,
@@ -150,11 +151,10 @@ class Ear:
         memory: LanguageMemory | None = None,
     ) -> None:
         """`session` is the voice detector's network; `speaker` says who speaks at a time, for the language's sake."""
-        self._address = address
         self._settings = settings
-        self._reader = MediaReader(address, settings.limits)
+        self._reader = MediaReader(source, settings.limits) if isinstance(source, str) else source
         self._segmenter = Segmenter(VoiceDetector(session))
-        self._channel: Channel = pool.channel(address)
+        self._channel: Channel = pool.channel(source if isinstance(source, str) else source.name)
         self._speaker = speaker
         self._memory = memory or LanguageMemory()
         self._coming: asyncio.Queue[_Coming] = asyncio.Queue(AHEAD_LIVE)
@@ -165,8 +165,8 @@ class Ear:
         self.at = 0.0
 
     @property
-    def reader(self) -> MediaReader:
-        """The decoder, for its counts."""
+    def reader(self) -> MediaReader | LiveSource:
+        """Where the sound comes from, for its counts."""
         return self._reader
 
     async def listen(self) -> AsyncGenerator[Said | Away | Back, None]:

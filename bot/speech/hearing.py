@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from bot.speech.ear import Ear, EarSettings, LanguageMemory
+from bot.speech.live import LiveSource
 from bot.speech.model_files import Progress, shipped_model
 from bot.speech.pool import PoolSettings, SpeechPool
 from bot.speech.silero import load_session
@@ -46,14 +47,14 @@ class Hearing:
 
     async def ear(
         self,
-        address: str,
+        source: str | LiveSource,
         settings: EarSettings,
         speaker: Callable[[float], str] = lambda at: "",
         memory: LanguageMemory | None = None,
     ) -> Ear:
-        """Return an ear on `address`. Raises SpeechError when there is no model to hear with."""
+        """Return an ear on an address or on live sound. Raises SpeechError when there is no model to hear with."""
         pool = await self.start()
-        return Ear(address, pool, self._session, settings, speaker, memory)
+        return Ear(source, pool, self._session, settings, speaker, memory)
 
     async def close(self) -> None:
         """End the workers."""

@@ -72,7 +72,7 @@ def is_remote(address: str) -> bool:
     return len(urlsplit(address).scheme) > 1 and not address.startswith("file:")
 
 
-class _Resampler:
+class Resampler:
     """To mono at `RATE`, whatever comes; a stream may change its rate and channels at any frame."""
 
     def __init__(self) -> None:
@@ -192,7 +192,7 @@ class MediaReader:
         elif not resume:
             self._shift = None
         playlist = "hls" in container.format.name
-        resampler = _Resampler()
+        resampler = Resampler()
         for packet in container.demux(stream):
             if self._stop.is_set():
                 return

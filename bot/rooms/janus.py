@@ -1,0 +1,347 @@
+"""Room `janus`: a live show with seats on Janus, from its VideoRoom (seats, sound) and its TextRoom (chat).
+
+A show begins when somebody sits down or writes, and ends after half an hour in which nobody spoke or wrote, sooner
+when nobody has a seat any more. The bot comes in as somebody of the audience, says in the chat that it listens, and
+never publishes anything.
+"""
+
+import asyncio
+import logging
+import random
+import re
+from collections.abc import AsyncGenerator, Coroutine
+from contextlib import aclosing
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from typing import Any, Final, Literal
+from urllib.parse import urlsplit
+
+from bot.rooms import Resume, RoomError, RoomLostError
+from bot.rooms.gather import gather
+from bot.rooms.janus_rtc import has_known_buffer
+from bot.rooms.janus_session import JanusLostError, JanusRefusedError, Secrets
+from bot.rooms.janus_stage import Sitting, Stage
+from bot.rooms.janus_visit import SentOutError, Visit, Where
+from bot.rooms.script import MAX_TITLE, line_of, whole
+from bot.speech import SpeechError
+from bot.speech.ear import LanguageMemory, Said
+from bot.speech.hearing import Hearing
+from detectors.records import MAX_TEXT, Event, Line, Person, RoomKey, RoomState, SeatChange, ShowInfo, Unheard
+
+log = logging.getLogger(__name__)
+
+#: A show is over when nobody spoke or wrote for so long, in seconds; and when all seats were empty for so long.
+QUIET_ENDS: Final = 1_800.0
+EMPTY_ENDS: Final = 600.0
+#: A server that was lost in mid-show is tried again after these waits, in seconds (the last one repeats), and given
+#: up after so many seconds.
+WAITS: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
+GIVE_UP_SECONDS: Final = 120.0
+#: Longest wait for the last words when it is given up, in seconds.
+LAST_WORDS_SECONDS: Final = 20.0
+#: Lines that may wait for the watcher; what comes beyond is dropped and counted.
+QUEUE: Final = 512
+#: What Janus answers when the room is not there (yet), in VideoRoom and TextRoom; and when somebody has our name.
+_NO_SUCH_ROOM: Final = (426, 417)
+
+
+@dataclass(frozen=True)
+class JanusOptions:
+    """What is known of a room beside its address. `chat`: the TextRoom, where it is not numbered as the VideoRoom."""
+
+    display: str = "Pitchwatch"
+    announcement: str = "Pitchwatch listens."
+    seats: int = 4
+    pin: str | None = None
+    token: str | None = None
+    api_secret: str | None = None
+    chat: int | str | None = None
+    host: str | None = None
+    lang: str | None = None
+
+
+def parse_janus(address: str) -> tuple[str, int | str]:
+    """Return the server's URL and the room of an address like `wss://host:8989/janus#1234`.
+
+    Raises:
+        RoomError: it is no such address.
+    """
+    url, _, room = address.partition("#")
+    try:
+        parts = urlsplit(url)
+        valid = parts.scheme in ("ws", "wss") and bool(parts.hostname) and (parts.port is None or parts.port > 0)
+    except ValueError:
+        valid = False
+    if not valid or not room or parts.username is not None:
+        raise RoomError(f"{address}: is no Janus room: write ws:// or wss://, the server, # and the room's number")
+    return url, room_number(room)
+
+
+def room_number(text: str) -> int | str:
+    """Return a room as Janus knows it: a number, or a word where the server has words (`string_ids`)."""
+    return int(text) if text.isascii() and text.isdecimal() else text
+
+
+def check_janus(address: str) -> None:
+    """Raise RoomError when an address cannot be a Janus room, or when the installed aiortc is not the tested one."""
+    parse_janus(address)
+    if not has_known_buffer():
+        raise RoomError(f"{address}: this version of aiortc is not known: install the one that pyproject.toml names")
+
+
+class JanusRoom:
+    """One show after the other in a Janus room. Without `hearing` no voice is listened to; seats and chat are seen."""
+
+    def __init__(
+        self, address: str, hearing: Hearing | None, options: JanusOptions | None = None, resume: Resume | None = None
+    ) -> None:
+        check_janus(address)
+        self.key = RoomKey("janus", address)
+        self._options = o = options or JanusOptions()
+        url, room = parse_janus(address)
+        parts = urlsplit(url)
+        #: Part of every account: names mean something only here. Without colons, which part an account's name.
+        server = f"{parts.netloc}/{room}".replace(":", "_")
+        chat = room if o.chat is None else o.chat
+        secrets = Secrets(o.api_secret, o.token)
+        self._where = Where(url, room, chat, o.display, o.announcement, o.pin, secrets, o.lang)
+        self._hearing = hearing
+        self._resume = resume
+        self._memory = LanguageMemory()
+        self.stage = Stage(server, o.seats)
+        self.visit: Visit | None = None
+        self._skipped = 0
+        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._show: ShowInfo | None = None
+        self._title = ""
+        self._began = 0.0  # of the show, by the loop's clock
+        self._last = 0.0  # when somebody spoke, wrote or had a seat last, by the loop's clock
+        self._part = ""  # tells the events of this stay from those of an earlier one in the same show
+        self._count = 0  # of this room's own events, over all its shows
+        self._lost = False
+
+    @property
+    def skipped(self) -> int:
+        """Chat lines dropped, sounds dropped, and publishers beyond the seats."""
+        return self._skipped + (self.visit.skipped if self.visit else 0)
+
+    @property
+    def hears(self) -> bool:
+        """Whether voices are listened to."""
+        return self._hearing is not None
+
+    @property
+    def now(self) -> float:
+        """How far the show is, in seconds; 0 when none is on."""
+        return 0.0 if self._show is None else self._at(_now())
+
+    async def events(self) -> AsyncGenerator[list[Event], None]:
+        """Yield what happens, for as long as the room is there.
+
+        Raises:
+            RoomError: the room does not let us in, sent us out, or there is nothing to hear with.
+            RoomLostError: the server is not there, or stayed away.
+        """
+        self._show, self._lost = None, False
+        self._queue = asyncio.Queue()
+        self.stage = Stage(self.stage.server, self.stage.seats)
+        self._part = format(round(datetime.now(UTC).timestamp()), "x")
+        await self._go_on()
+        async with aclosing(gather([self._listen()], self._show_time)) as batches:
+            async for batch in batches:
+                yield batch
+                if self._is_over():
+                    yield self._close()
+
+    async def _go_on(self) -> None:
+        """Go on with the show that was under way at the last stop."""
+        left = await self._resume(self.key) if self._resume is not None else None
+        if left is None or left.show is None or left.show.started is None:
+            return
+        self._show = left.show
+        self._title = left.show.title
+        self._began = _now() - (datetime.now(UTC) - left.show.started).total_seconds()
+        self._last = self._began + left.seconds
+        self._queue.put_nowait(RoomState(f"{self._show.id}/open", 0.0, "open", self._show))
+
+    def _show_time(self) -> float | None:
+        return None if self._show is None or self._lost else self._at(_now())
+
+    def _is_over(self) -> bool:
+        if self._show is None or self._lost:
+            return False
+        return _now() - self._last > (QUIET_ENDS if self.stage.seated else EMPTY_ENDS)
+
+    async def _listen(self) -> AsyncGenerator[Event, None]:
+        staying = asyncio.create_task(self._stay())
+        try:
+            while (event := await self._queue.get()) is not None:
+                yield event
+            await staying
+        finally:
+            staying.cancel()
+            for task in self._tasks:
+                task.cancel()
+            await asyncio.gather(staying, *self._tasks, return_exceptions=True)
+
+    async def _stay(self) -> None:
+        """Visit the room again and again; None in the queue says that it is over, for the reason that is raised."""
+        try:
+            await self._visits()
+        except (SpeechError, JanusRefusedError, SentOutError, JanusLostError) as error:
+            if self._tasks:
+                await asyncio.wait(self._tasks, timeout=LAST_WORDS_SECONDS)
+            for event in self._close():
+                self._put(event)
+            raise self._as_room_error(error) from error
+        finally:
+            self._queue.put_nowait(None)
+
+    async def _visits(self) -> None:
+        away_since: float | None = None
+        tries = 0
+        while True:
+            self._skipped += self.visit.skipped if self.visit else 0
+            self.visit = Visit(self._where, self.stage, self, self._hearing, self._memory)
+            try:
+                await self.visit.run()
+            except JanusLostError as error:
+                if self._show is None:
+                    raise
+                if not self._lost:
+                    away_since, tries = _now(), 0
+                    log.warning("%s: %s", self.key, error)
+                    self.stage.lose()
+                    self._lost = True
+                    self._state("lost")
+                elif away_since is not None and _now() - away_since > GIVE_UP_SECONDS:
+                    raise
+            await asyncio.sleep(WAITS[min(tries, len(WAITS) - 1)] * random.uniform(0.8, 1.2))
+            tries += 1
+
+    def _as_room_error(self, error: Exception) -> Exception:
+        if isinstance(error, SpeechError):
+            return RoomError(str(error))
+        if isinstance(error, SentOutError):
+            return RoomError(f"{self.key}: the bot was sent out of the room; it comes back when it is started anew")
+        if isinstance(error, JanusRefusedError) and error.code not in _NO_SUCH_ROOM:
+            return RoomError(f"{self.key}: Janus says no: {error} (see docs/janus.md)")
+        return RoomLostError(f"{self.key}: {error}")
+
+    # What the visit tells.
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that may outlast a visit."""
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._done)
+
+    def entered(self, title: str) -> None:
+        """We are in."""
+        self._title = line_of(title)[:MAX_TITLE]
+        if self._lost:
+            self._lost = False
+            self._state("back")
+
+    def settled(self) -> None:
+        """Whoever had a seat before a loss and has not come back to it has left it."""
+        for person, seat in self.stage.release():
+            self._change(seat, person, "left")
+
+    def sat(self, sitting: Sitting) -> None:
+        """Somebody took a seat."""
+        self._last = _now()
+        if self._show is None:
+            self._open(self._last)  # tells of everybody who sits
+        elif not sitting.returned:
+            self._change(sitting.seat, sitting.person, "joined")
+
+    def rose(self, sitting: Sitting) -> None:
+        """Somebody left a seat."""
+        self._last = _now()
+        self._change(sitting.seat, sitting.person, "left")
+
+    def said(self, sitting: Sitting, source: str, began: float, said: Said) -> None:
+        """Somebody said something."""
+        show = self._show or self._open(began + said.at)
+        self._last = max(self._last, began + said.until)
+        own_id = f"{show.id}/{self._part}/{source}#{said.number}"
+        at, until = self._at(began + said.at), self._at(began + said.until)
+        heard = said.heard
+        if heard is None:
+            self._put(Unheard(own_id, at, until, sitting.person, said.why))
+        elif heard.text:
+            # Last words are heard when the seat may be another's already.
+            seat = sitting.seat if self.stage.sits(sitting) else None
+            self._put(Line(own_id, at, until, sitting.person, heard.text, "speech", seat, heard.lang, heard.weight))
+
+    def unheard(self, sitting: Sitting, since: float, until: float, why: str) -> None:
+        """Somebody could not be listened to."""
+        if self._show is not None:
+            self._put(Unheard(self._next_id(), self._at(since), self._at(until), sitting.person, why))
+
+    def wrote(self, username: str, display: str, text: str) -> None:
+        """Somebody wrote in the chat."""
+        text = whole(text).strip()[:MAX_TEXT]
+        if not text:
+            return
+        self._last = _now()
+        if self._show is None:
+            self._open(self._last)
+        at = self._at(self._last)
+        self._put(Line(self._next_id(), at, at, self.stage.named(display, username), text, "chat"))
+
+    # What becomes of it.
+
+    def _open(self, at: float) -> ShowInfo:
+        """Begin a show at a time of the loop's clock."""
+        self._began = self._last = at
+        started = datetime.now(UTC).replace(microsecond=0)
+        name = re.sub(r"\W+", "-", str(self._where.room)).strip("-") or "room"
+        host = self.stage.named(self._options.host, "") if self._options.host else None
+        title = self._title or self.key.address
+        show_id = f"janus-{name}-{started:%Y%m%dT%H%M%S}"
+        self._show = ShowInfo(show_id, self.key, title, host, self._options.lang, started)
+        self._put(RoomState(f"{show_id}/open", 0.0, "open", self._show))
+        for sitting in sorted(self.stage.seated.values(), key=lambda sitting: sitting.seat):
+            self._change(sitting.seat, sitting.person, "joined")
+        return self._show
+
+    def _close(self) -> list[Event]:
+        if self._show is None:
+            return []
+        closed = RoomState(f"{self._show.id}/end", self._at(self._last), "closed")
+        self._show = None
+        return [closed]
+
+    def _change(self, seat: int, person: Person, change: Literal["joined", "left"]) -> None:
+        if self._show is not None:
+            self._put(SeatChange(self._next_id(), self._at(_now()), seat, person, change))
+
+    def _state(self, state: Literal["lost", "back"]) -> None:
+        if self._show is not None:
+            self._put(RoomState(self._next_id(), self._at(_now()), state))
+
+    def _next_id(self) -> str:
+        assert self._show is not None
+        self._count += 1
+        return f"{self._show.id}/{self._part}#{self._count}"
+
+    def _put(self, event: Event) -> None:
+        if self._queue.qsize() >= QUEUE and isinstance(event, Line | Unheard):
+            self._skipped += 1
+            return
+        self._queue.put_nowait(event)
+
+    def _done(self, task: "asyncio.Task[None]") -> None:
+        self._tasks.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            log.error("%s: a seat is not heard any more", self.key, exc_info=error)
+
+    def _at(self, moment: float) -> float:
+        return round(max(0.0, moment - self._began), 2)
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()

@@ -1,0 +1,266 @@
+"""One stay in a Janus room: from coming in to the loss of the connection. Tells the room what happens there.
+
+The order of coming in is the promise that people get: the chat is joined and told who listens before any seat is
+listened to.
+"""
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator, Coroutine, Mapping
+from contextlib import aclosing, asynccontextmanager
+from dataclasses import dataclass, field
+from typing import Any, Final, Protocol
+
+from bot.rooms.janus_chat import Chat, ChatRoom, joined
+from bot.rooms.janus_seat import Feed, SeatListener
+from bot.rooms.janus_session import Handle, JanusLostError, JanusSession, Reply, Secrets, connected
+from bot.rooms.janus_stage import Sitting, Stage
+from bot.speech.ear import EarSettings, LanguageMemory, Said
+from bot.speech.hearing import Hearing
+from bot.speech.live import LiveSource
+from bot.speech.media import Away, Back
+
+log = logging.getLogger(__name__)
+#: After a loss, seats are kept for so long for those who had them: everybody has to come back, in seconds.
+KEEP_SECONDS: Final = 20.0
+#: Who sits down after this many seconds since the last announcement, and was not told yet, is told again.
+TELL_AGAIN_SECONDS: Final = 600.0
+
+
+@dataclass(frozen=True)
+class Where:
+    """Which room on which server, and what is said on coming in. `lang`: the one language spoken there, if known."""
+
+    url: str
+    room: int | str
+    chat: int | str
+    display: str
+    announcement: str
+    pin: str | None = None
+    secrets: Secrets = field(default_factory=Secrets)
+    lang: str | None = None
+
+
+class Told(Protocol):
+    """The room: it is told what happens. Times are of the loop's clock, in seconds."""
+
+    def spawn(self, work: Coroutine[Any, Any, None]) -> None:
+        """Run something that may outlast the visit: the last words of a seat are still to be heard."""
+
+    def entered(self, title: str) -> None:
+        """We are in: the seats that are told of next are those that are taken now."""
+
+    def settled(self) -> None:
+        """All who may have come back to their seats after a loss have had the time to."""
+
+    def sat(self, sitting: Sitting) -> None:
+        """Somebody took a seat."""
+
+    def rose(self, sitting: Sitting) -> None:
+        """Somebody left a seat."""
+
+    def said(self, sitting: Sitting, source: str, began: float, said: Said) -> None:
+        """Somebody said something; the times in `said` count from `began`."""
+
+    def unheard(self, sitting: Sitting, since: float, until: float, why: str) -> None:
+        """Somebody could not be listened to."""
+
+    def wrote(self, username: str, display: str, text: str) -> None:
+        """Somebody wrote in the chat."""
+
+
+class SentOutError(Exception):
+    """Somebody sent the bot out of the room: it is not wanted there."""
+
+
+class Visit:
+    """Use `run`, once."""
+
+    def __init__(self, where: Where, stage: Stage, told: Told, hearing: Hearing | None, memory: LanguageMemory) -> None:
+        """Without `hearing` no voice is listened to, and nothing is announced."""
+        self._where = where
+        self._stage = stage
+        self._told = told
+        self._hearing = hearing
+        self._memory = memory
+        self._private: int | None = None
+        self._listening: dict[int | str, tuple[str, asyncio.Task[None]]] = {}
+        self._sources = 0
+        self._announced_at = 0.0
+        #: Who was in the room at an announcement.
+        self._informed: set[int | str] = set()
+        #: What each seat's connection did, for tests and figures.
+        self.listeners: dict[int | str, SeatListener] = {}
+        self.skipped = 0
+
+    async def run(self) -> None:
+        """Stay until the connection dies.
+
+        Raises:
+            JanusLostError: it died, or could not be made.
+            JanusRefusedError: the server, the room or the chat does not let us in.
+            SentOutError: somebody sent us out.
+            SpeechError: there is nothing to hear with.
+        """
+        if self._hearing is not None:
+            await self._hearing.start()  # nobody is told that we listen before we can
+        async with (
+            connected(self._where.url, self._where.secrets) as session,
+            self._in_room(session) as (video, entered),
+            joined(session, self._chat_room(), self._told.wrote) as chat,
+        ):
+            self._told.entered(str(entered.get("description") or ""))
+            for one in entered.get("attendees", []):
+                self._stage.arrive(one["id"], one.get("display"))
+            if self._hearing is not None:
+                await self._announce(chat)
+            ending = asyncio.create_task(chat.gone.wait())
+            try:
+                await self._publishers(session, chat, entered.get("publishers", []))
+                settling = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._told.settled)
+                try:
+                    await self._follow(session, video, chat, ending)
+                finally:
+                    settling.cancel()
+            finally:
+                ending.cancel()
+                for _, task in self._listening.values():
+                    task.cancel()
+                await asyncio.gather(*(task for _, task in self._listening.values()), return_exceptions=True)
+
+    def _chat_room(self) -> ChatRoom:
+        where = self._where
+        return ChatRoom(where.chat, where.display, where.pin, where.secrets.token)
+
+    @asynccontextmanager
+    async def _in_room(self, session: JanusSession) -> AsyncGenerator[tuple[Handle, Mapping[str, Any]], None]:
+        """Join as somebody who could publish, which is how one is told what happens, and never do."""
+        where = self._where
+        handle = await session.attach("videoroom")
+        wanted = {"pin": where.pin, "token": where.secrets.token}
+        more = {name: value for name, value in wanted.items() if value is not None}
+        me = {"request": "join", "ptype": "publisher", "room": where.room, "display": where.display}
+        try:
+            entered = await handle.request({**me, **more})
+            self._private = entered.data.get("private_id")
+            yield handle, entered.data
+        finally:
+            await handle.detach()
+
+    async def _announce(self, chat: Chat) -> None:
+        await chat.say(self._where.announcement)
+        self._announced_at = asyncio.get_running_loop().time()
+        self._informed = set(self._stage.people)
+
+    async def _follow(self, session: JanusSession, video: Handle, chat: Chat, ending: "asyncio.Task[Any]") -> None:
+        """Take note of what happens until the connection dies."""
+        while True:
+            coming = asyncio.create_task(video.next())
+            try:
+                await asyncio.wait((coming, ending), return_when=asyncio.FIRST_COMPLETED)
+                if coming.done():
+                    await self._happened(session, chat, coming.result())
+                elif ending.done():
+                    raise JanusLostError(chat.why)
+            finally:
+                coming.cancel()
+
+    async def _happened(self, session: JanusSession, chat: Chat, told: Reply) -> None:
+        data = told.data
+        if data.get("videoroom") == "destroyed":
+            raise JanusLostError("the room was closed")
+        if data.get("leaving") == "ok" and data.get("reason") == "kicked":
+            raise SentOutError
+        if "publishers" in data:
+            await self._publishers(session, chat, data["publishers"])
+        elif "joining" in data:
+            self._stage.arrive(data["joining"]["id"], data["joining"].get("display"))
+        for name, left in (
+            ("unpublished", self._stage.rise),
+            ("leaving", self._stage.leave),
+            ("kicked", self._stage.leave),
+        ):
+            if name in data and data[name] != "ok":
+                await self._left(data[name], left(data[name]))
+
+    async def _publishers(self, session: JanusSession, chat: Chat, publishers: list[Mapping[str, Any]]) -> None:
+        for publisher in publishers:
+            number = publisher["id"]
+            mid = _sound_of(publisher)
+            sitting = self._stage.seated.get(number)
+            if sitting is None:
+                sitting = self._stage.sit(number, publisher.get("display"))
+                if sitting is None:
+                    self.skipped += 1
+                    log.warning("%s: more people publish than there are seats: set janus.seats", self._where.url)
+                    continue
+                self._told.sat(sitting)
+            if self._hearing is None:
+                continue
+            if number not in self._informed and _now() - self._announced_at > TELL_AGAIN_SECONDS:
+                await self._announce(chat)
+            known = self._listening.get(number)
+            if known is not None and known[0] != mid:
+                known[1].cancel()  # began to send sound, or another stream of it
+            if mid is not None and (known is None or known[0] != mid):
+                self._listen(session, sitting, mid)
+
+    async def _left(self, number: int | str, sitting: Sitting | None) -> None:
+        _, task = self._listening.pop(number, (None, None))
+        self.listeners.pop(number, None)
+        if task is not None:
+            task.cancel()
+        if sitting is not None:
+            self._told.rose(sitting)
+
+    def _listen(self, session: JanusSession, sitting: Sitting, mid: str) -> None:
+        assert self._hearing is not None
+        self._sources += 1
+        source = LiveSource(f"{self._where.url} seat {sitting.seat}")
+        feed = Feed(self._where.room, sitting.number, mid, self._private, self._where.pin)
+
+        def deaf(since: float, until: float, why: str) -> None:
+            begin = listener.began
+            self._told.unheard(sitting, begin + since, begin + until, why)
+
+        listener = SeatListener(session, feed, source, deaf)
+        self.listeners[sitting.number] = listener
+        self._listening[sitting.number] = (mid, asyncio.create_task(_until_lost(listener)))
+        self._told.spawn(self._hear(sitting, source, listener, f"{sitting.seat}.{self._sources}"))
+
+    async def _hear(self, sitting: Sitting, source: LiveSource, listener: SeatListener, name: str) -> None:
+        """Hand on what is said on a seat, to the last words."""
+        assert self._hearing is not None
+        settings = EarSettings(lang=self._where.lang)
+        ear = await self._hearing.ear(source, settings, lambda at: str(sitting.person.account), self._memory)
+        async with aclosing(ear.listen()) as listening:
+            async for coming in listening:
+                if isinstance(coming, Said):
+                    self._told.said(sitting, name, listener.began, coming)
+                elif isinstance(coming, Away):
+                    away = coming
+                elif isinstance(coming, Back):
+                    begin = listener.began
+                    self._told.unheard(sitting, begin + away.at, begin + coming.at, away.why)
+        self.skipped += source.broken
+
+
+async def _until_lost(listener: SeatListener) -> None:
+    try:
+        await listener.run()
+    except JanusLostError:
+        return  # the visit notices as well
+    except Exception:
+        log.exception("a seat cannot be listened to")
+
+
+def _now() -> float:
+    return asyncio.get_running_loop().time()
+
+
+def _sound_of(publisher: Mapping[str, Any]) -> str | None:
+    """Return which of a publisher's streams is the sound; None when there is none."""
+    for stream in publisher.get("streams", []):
+        if stream.get("type") == "audio" and not stream.get("disabled"):
+            return str(stream["mid"])
+    return None
