@@ -1,4 +1,4 @@
-"""`claims`: titles people give themselves, and promises of followers or income with numbers.
+"""`claims`: titles people give themselves, promises of followers or income with numbers, and sayings of the trade.
 
 An observation for the card: it notes what was claimed, beside a known figure where there is one, and adds no weight.
 """
@@ -10,6 +10,7 @@ from typing import Final
 
 from detectors.normalise import normalise
 from detectors.records import Account, Event, Finding, Line, Message, Quote, Reading, Unavailable
+from detectors.sayings import find_sayings
 from detectors.show import Show
 
 _FIRST_PERSON: Final = r"(?:i|i'm|i am|we|me|my|we're|je|j|moi|on|nous|mon|ma)"
@@ -60,11 +61,12 @@ class ClaimsParameters:
     least_money: int = 200  #: smaller sums are prices
     most_per_person: int = 20  #: claims noted for one account in one show
     most_people: int = 500  #: accounts whose claims are remembered in one show
+    weight: float = 0.0  #: what a finding adds, in log-odds
 
 
 @dataclass(frozen=True, slots=True)
 class Claim:
-    """One claim in a text: its sort (title, followers, income), its words, and its number if it has one."""
+    """One claim in a text: its sort (title, followers, income, or that of a saying), its words, its number if any."""
 
     sort: str
     words: str
@@ -105,12 +107,13 @@ class Claims:
             if claim.sort == "followers" and fact is not None:
                 key = "claim.followers_beside_record"
                 params |= {"known": fact.followers, "source": fact.source, "as_of": fact.as_of}
-        quote = Quote(line.id, line.at, line.until, line.person, line.kind, line.text, 0.0)
-        return Finding(self.name, line.person, line.until, 1.0, Message(key, params), (quote,))
+        quote = Quote(line.id, line.at, line.until, line.person, line.kind, line.text, 0.0, line.seat)
+        weight = self.parameters.weight
+        return Finding(self.name, line.person, line.until, 1.0, Message(key, params), (quote,), weight)
 
 
 def find_claims(text: str, parameters: ClaimsParameters | None = None) -> Iterator[Claim]:
-    """Yield the claims in `text`: titles first, then follower counts, then income."""
+    """Yield the claims in `text`: titles first, then follower counts, income, sayings."""
     limits = parameters or ClaimsParameters()
     plain = normalise(text).replace("’", "'")
     for found in _TITLE.finditer(plain):
@@ -125,6 +128,8 @@ def find_claims(text: str, parameters: ClaimsParameters | None = None) -> Iterat
             number = _value(found[1] or found[3], found[2] or found[4])
             if number >= limits.least_money:
                 yield Claim("income", found[0].strip(), number)
+    for sort, said in find_sayings(plain):
+        yield Claim(sort, said)
 
 
 def _value(digits: str, unit: str | None) -> int:

@@ -5,6 +5,7 @@ The text a person is shown as evidence is never the normalised one.
 
 import re
 import unicodedata
+from functools import lru_cache
 from typing import Final
 
 #: Longest text, in characters, that any model reads. Chat platforms allow 4,000; a speech segment has about 250.
@@ -37,6 +38,7 @@ _EMOJI_LETTERS: Final = {
 }
 
 
+@lru_cache(maxsize=64)  # every detector asks for the same line
 def normalise(text: str) -> str:
     """Return `text` in NFKC, without invisible characters, look-alike letters or letter spacing, at most
     `MAX_CHARS` long, white space folded to single blanks."""

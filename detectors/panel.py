@@ -5,8 +5,13 @@ from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from detectors.arc import Arc
+from detectors.automation import Automation
+from detectors.buzzwords import Buzzwords
 from detectors.claims import Claims
+from detectors.links import Links
 from detectors.records import EpisodeState, Event, Finding, PhaseSpan, Reading, Unavailable
+from detectors.repeats import RepeatMemory, Repeats
+from detectors.self_promotion import SelfPromotion
 from detectors.show import Show
 from detectors.viewer_advert import ViewerAdvert
 
@@ -28,6 +33,11 @@ class Detector(Protocol):
 DETECTORS: Final[tuple[Callable[[], Detector], ...]] = (
     Claims,
     ViewerAdvert,
+    Buzzwords,
+    Links,
+    Repeats,
+    SelfPromotion,
+    Automation,
 )
 
 
@@ -40,11 +50,13 @@ class Observed:
 
 
 class Panel:
-    """Runs every detector over one show's events."""
+    """Runs every detector over one show's events. `memory` is what shows share; without it this one is alone."""
 
-    def __init__(self, arc: Arc | None = None) -> None:
+    def __init__(self, arc: Arc | None = None, memory: RepeatMemory | None = None) -> None:
         self._arc = arc or Arc()
-        self._others = [make() for make in DETECTORS]
+        self._others = [
+            Repeats(memory=memory) if memory is not None and make is Repeats else make() for make in DETECTORS
+        ]
 
     def observe(self, show: Show, event: Event, reading: Reading | Unavailable | None) -> Observed:
         """Hand one event, already applied to `show`, to every detector."""
@@ -56,10 +68,14 @@ class Panel:
                 findings.append(finding)
         return Observed(tuple(findings), self._arc.observe(show, event, reading))
 
-    def finish(self, show: Show) -> tuple[list[EpisodeState], list[PhaseSpan]]:
-        """End all episodes; return their last states and the show's timeline."""
-        spans = [replace(span, until=min(span.until, show.at)) for span in self._arc.phases() if span.at < show.at]
-        return self._arc.finish(show.at), spans
+    def finish(self, show: Show) -> list[EpisodeState]:
+        """End all episodes; return their last states."""
+        return self._arc.finish(show.at)
+
+    def phases(self, show: Show) -> tuple[PhaseSpan, ...]:
+        """Return the show's timeline so far."""
+        spans = self._arc.phases()
+        return tuple(replace(span, until=min(span.until, show.at)) for span in spans if span.at < show.at)
 
     def snapshot(self) -> dict[str, Any]:
         """Return the numbers from which `restore` goes on. Observations start anew; the store holds the old ones."""

@@ -6,18 +6,13 @@ from typing import Final
 
 from detectors.records import Account, Line, Person
 from detectors.show import Show
+from detectors.urls import MOST_CHARS, find_links
 
 #: Shortest part of a name that is taken for that name, in letters.
 SHORTEST_NAME: Final = 4
-#: Links and names are looked for in this many characters of a line, and among this many presenters.
-MOST_CHARS: Final = 1_000
+#: Links and names are looked for among this many presenters.
 MOST_PRESENTERS: Final = 16
 _PART: Final = re.compile(r"[^\W\d_]+")
-# Every repeat is bounded and a match starts only behind something that is no part of a link, so that no text can
-# make the search slow.
-_LINK: Final = re.compile(
-    r"(?<![\w.-])(?:https?://|www\.)?((?:\w[\w-]{0,62}\.){1,5}[a-z]{2,24}(?:/[^\s]{0,200})?)(?![\w-])", re.IGNORECASE
-)
 #: Parts of names that say nothing about whose they are.
 _COMMON: Final = frozenset({"team", "official", "live", "show", "crew", "admin", "staff", "support", "equipe", "real"})
 
@@ -29,7 +24,7 @@ def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> P
     speaks for them; so does somebody who names a selling presenter, bears their name, or was named by them.
     """
     selling = set(sellers)
-    links = _links(line.text)
+    links = find_links(line.text)
     for presenter in show.presenters()[:MOST_PRESENTERS]:
         if presenter.account == line.person.account:
             return None
@@ -53,9 +48,5 @@ def _mentions(text: str, name: str) -> bool:
     return bool(words & parts)
 
 
-def _links(text: str) -> set[str]:
-    return {found.lower().rstrip("/.,)") for found in _LINK.findall(text[:MOST_CHARS])}
-
-
 def _links_of(show: Show, account: Account) -> set[str]:
-    return set().union(*(_links(line.text) for line in show.recent if line.person.account == account))
+    return set().union(*(find_links(line.text) for line in show.recent if line.person.account == account))

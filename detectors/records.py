@@ -80,7 +80,10 @@ class SeatChange:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One thing said or written. `weight` is 0 for phrases that a recogniser invents, 1 for all others."""
+    """One thing said or written. `weight` is 0 for phrases that a recogniser invents, 1 for all others.
+
+    `exempt` when the room knows that the person looks after it: nothing is said of them, unless a community wants it.
+    """
 
     id: str
     at: float
@@ -91,6 +94,7 @@ class Line:
     seat: int | None = None
     lang: str | None = None
     weight: float = 1.0
+    exempt: bool = False
 
     @property
     def who(self) -> str:
@@ -183,6 +187,7 @@ class Quote:
     kind: Kind
     text: str
     pitch: float
+    seat: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,6 +29,8 @@ MAX_RECENT: Final = 60
 MAX_SNAPSHOT: Final = 300
 #: How much all detectors but `arc` together may move an account's episode, in log-odds.
 MAX_EXTRA_WEIGHT: Final = 1.0
+#: How long a noted weight counts, in seconds of the show.
+WEIGHT_SECONDS: Final = 180.0
 #: A text room's presenter: share of the words and number of lines within a stretch of seconds.
 PRESENTER_SHARE: Final = 0.4
 PRESENTER_LINES: Final = 8
@@ -37,7 +39,10 @@ PRESENTER_WINDOW: Final = 1_800.0
 
 @dataclass(slots=True)
 class Presence:
-    """How one person took part: words, lines and seconds so far, when last, and whether ever on a seat."""
+    """How one person took part: words, lines and seconds so far, when last, and whether ever on a seat.
+
+    `weights` holds each detector's newest weight and the show time at which it was noted.
+    """
 
     person: Person
     words: int = 0
@@ -45,7 +50,7 @@ class Presence:
     seconds: float = 0.0
     last_at: float = 0.0
     seated: bool = False
-    weights: dict[str, float] = field(default_factory=dict)
+    weights: dict[str, tuple[float, float]] = field(default_factory=dict)
 
 
 class Show:
@@ -63,6 +68,8 @@ class Show:
         self.recent: deque[Line] = deque(maxlen=MAX_RECENT)
         self._talk: deque[tuple[float, Account, int]] = deque(maxlen=2_000)
         self._lost_since: float | None = None
+        #: After which event `is_presenter` last had to count, for whom, and the answer: every detector asks anew.
+        self._asked: tuple[tuple[int, float, Account] | None, bool] = (None, False)
 
     def apply(self, event: Event) -> None:
         """Take one event into the memory. Time never runs back."""
@@ -92,12 +99,13 @@ class Show:
 
     def note(self, finding: Finding) -> None:
         """Remember the weight of a detector's newest finding about an account."""
-        self._presence(finding.person).weights[finding.detector] = finding.weight
+        self._presence(finding.person).weights[finding.detector] = (finding.weight, finding.at)
 
     def extra_weight(self, account: Account) -> float:
-        """Sum of the noted weights, in log-odds, within ± `MAX_EXTRA_WEIGHT`."""
+        """Sum of the weights noted lately, in log-odds, within ± `MAX_EXTRA_WEIGHT`."""
         presence = self.people.get(account)
-        total = sum(presence.weights.values()) if presence else 0.0
+        noted = presence.weights.values() if presence else ()
+        total = sum(weight for weight, at in noted if self.at - at <= WEIGHT_SECONDS)
         return max(-MAX_EXTRA_WEIGHT, min(MAX_EXTRA_WEIGHT, total))
 
     def is_presenter(self, account: Account) -> bool:
@@ -108,7 +116,10 @@ class Show:
         presence = self.people.get(account)
         if presence is not None and presence.seated:
             return True
-        return not self.seats and not self._has_stage() and self._writes_most(account)
+        asked = (self.events, self.at, account)
+        if self._asked[0] != asked:
+            self._asked = (asked, not self.seats and not self._has_stage() and self._writes_most(account))
+        return self._asked[1]
 
     def presenters(self) -> list[Person]:
         """The people who present, the declared host first."""
@@ -205,5 +216,12 @@ class Show:
         self.seats = {int(s): Person(Account.parse(key), name) for s, (key, name) in numbers["seats"].items()}
         for key, name, words, lines, seconds, last_at, seated, weights in numbers["people"]:
             person = Person(Account.parse(key), name)
-            self.people[person.account] = Presence(person, words, lines, seconds, last_at, seated, dict(weights))
+            noted = {name: _noted(weight, last_at) for name, weight in weights.items()}
+            self.people[person.account] = Presence(person, words, lines, seconds, last_at, seated, noted)
         self._talk.extend((at, Account.parse(who), words) for at, who, words in numbers["talk"])
+
+
+def _noted(stored: list[float] | float, last_at: float) -> tuple[float, float]:
+    """Return a weight with its time; snapshots from before weights faded hold the weight alone."""
+    weight, at = stored if isinstance(stored, list) else (stored, last_at)
+    return weight, at

@@ -12,6 +12,7 @@ class ViewerAdvertParameters:
     """What `viewer_advert` is fitted by."""
 
     threshold: float = 0.6  #: probability of spam or pitch from which a chat line is noted
+    weight: float = 0.0  #: what a finding adds, in log-odds
 
 
 @dataclass
@@ -32,4 +33,5 @@ class ViewerAdvert:
         if find_presenter_link(show, event, presenters) is not None:
             return None
         quote = Quote(event.id, event.at, event.until, event.person, event.kind, event.text, round(reading.pitch, 4))
-        return Finding(self.name, event.person, event.until, round(score, 4), Message("spam.viewer"), (quote,))
+        weight = self.parameters.weight
+        return Finding(self.name, event.person, event.until, round(score, 4), Message("spam.viewer"), (quote,), weight)

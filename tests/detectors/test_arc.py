@@ -94,7 +94,7 @@ def quote(step: Step) -> Quote:
     line, read = step
     assert isinstance(line, Line)
     assert isinstance(read, Reading)
-    return Quote(line.id, line.at, line.until, line.person, line.kind, line.text, read.pitch)
+    return Quote(line.id, line.at, line.until, line.person, line.kind, line.text, read.pitch, line.seat)
 
 
 def log_odds(probability: float) -> float:

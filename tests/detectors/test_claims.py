@@ -51,6 +51,13 @@ def income(words: str, number: int) -> Claim:
         ("je gagne 5 000 € par mois", [income("5 000 €", 5_000)]),
         ("j'ai encaissé 2 millions d'euros", [income("2 millions d'euros", 2_000_000)]),
         ("tu peux générer 10k€ par mois", [income("10k€", 10_000)]),
+        ("you have to be on every network", [Claim("everywhere", "be on every network")]),
+        ("i'm on every single platform", [Claim("everywhere", "i'm on every single platform")]),
+        ("il faut être présent sur tous les réseaux", [Claim("everywhere", "être présent sur tous les réseaux")]),
+        ("we were basically born with instagram", [Claim("born", "we were basically born with instagram")]),
+        ("je suis née avec les réseaux sociaux", [Claim("born", "je suis née avec les réseaux")]),
+        ("i have the most followers in this space", [Claim("most", "i have the most followers")]),
+        ("on a la plus grosse communauté de france", [Claim("most", "on a la plus grosse communauté")]),
         (
             "I'm the queen of launches, 90k followers, and I made 30k euros and $7k in one week",
             [
@@ -100,6 +107,15 @@ def test_claimed(text: str, claims: list[Claim]) -> None:
         "they closed a round of $30 million",
         "j'ai payé 3 000 € le matériel",
         "i make two videos a week",
+        # sayings denied, or about others
+        "you don't have to be on every network",
+        "pas besoin d'être sur tous les réseaux",
+        "the outage was on every network",
+        "kids today are born with social media",
+        "ma fille est née avec les réseaux sociaux",
+        "i don't have the most followers",
+        "which account has the most followers",
+        "je sais pas qui a le plus d'abonnés",
     ],
 )
 def test_not_claimed(text: str) -> None:
@@ -146,7 +162,7 @@ def show_with(*events: Event) -> Show:
 
 
 def finding(line: Line, key: str, **params: str | int) -> Finding:
-    quote = Quote(line.id, line.at, line.until, line.person, line.kind, line.text, 0.0)
+    quote = Quote(line.id, line.at, line.until, line.person, line.kind, line.text, 0.0, line.seat)
     return Finding("claims", line.person, line.until, 1.0, Message(key, params), (quote,), 0.0)
 
 

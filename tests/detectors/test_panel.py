@@ -72,7 +72,7 @@ def play(show: Show, panel: Panel, steps: tuple[Step, ...]) -> list[Observed]:
 
 
 def quote(line: Line, pitch: float) -> Quote:
-    return Quote(line.id, line.at, line.until, line.person, line.kind, line.text, pitch)
+    return Quote(line.id, line.at, line.until, line.person, line.kind, line.text, pitch, line.seat)
 
 
 def episode(**changes: object) -> EpisodeState:
@@ -151,7 +151,7 @@ def test_only_arc_opens_an_episode() -> None:
     show, panel = Show(show_info(HOST.name)), Panel()
     (seen,) = play(show, panel, ((TITLE, reading(0.0)),))
     assert ([found.detector for found in seen.findings], seen.episode) == (["claims"], None)
-    assert panel.finish(show)[0] == []
+    assert panel.finish(show) == []
 
 
 def test_shipped_detectors_stay_within_the_bound_of_their_weight() -> None:
@@ -164,10 +164,10 @@ def test_shipped_detectors_stay_within_the_bound_of_their_weight() -> None:
 def test_the_end_of_the_show() -> None:
     show, panel = Show(show_info(HOST.name)), Panel(Arc(P))
     play(show, panel, (*STORY[:32], (Tick(330.0), None)))
-    states, phases = panel.finish(show)
+    states, phases = panel.finish(show), panel.phases(show)
     assert states == [episode(at=330.0, logit=-2.0, phase="talk", ended=True)]
-    assert phases == [PhaseSpan(0.0, 320.0, "teach")]
-    assert panel.finish(show)[0] == []
+    assert phases == (PhaseSpan(0.0, 320.0, "teach"),)
+    assert panel.finish(show) == []
 
 
 @pytest.mark.parametrize("cut", range(28, len(STORY)))
@@ -180,7 +180,7 @@ def test_goes_on_from_a_snapshot(cut: int) -> None:
     wanted = play(show, panel, STORY[cut:])
     got = play(other_show, other_panel, STORY[cut:])
     assert [_without_quotes(seen) for seen in got] == [_without_quotes(seen) for seen in wanted]
-    assert other_panel.finish(other_show)[1] == panel.finish(show)[1]
+    assert other_panel.phases(other_show) == panel.phases(show)
 
 
 def _without_quotes(seen: Observed) -> Observed:

@@ -166,6 +166,26 @@ def test_extra_weight(weights: list[tuple[str, float]], total: float) -> None:
     assert show.extra_weight(person("@bob").account) == 0.0
 
 
+@pytest.mark.parametrize(("at", "total"), [(0.0, 0.25), (190.0, 0.25), (190.1, 0.0)])
+def test_a_weight_counts_for_three_minutes(at: float, total: float) -> None:
+    show = show_with(chat(1, 0.0, "@ana", "hi"))
+    show.note(replace(weighing("@ana", "links", 0.25), at=10.0))
+    show.apply(Tick(at))
+    assert show.extra_weight(person("@ana").account) == total
+
+
+def test_a_snapshot_from_before_weights_had_a_time_is_read() -> None:
+    show = show_with(chat(1, 20.0, "@ana", "hi"), Tick(40.0))
+    show.note(weighing("@ana", "links", 0.5))
+    numbers = json.loads(json.dumps(show.snapshot()))
+    assert numbers["people"][0][-1] == {"links": [0.5, 0.0]}
+    numbers["people"][0][-1] = {"links": 0.5}
+    old = Show(show.info)
+    old.restore(numbers)
+    assert old.people[person("@ana").account].weights == {"links": (0.5, 20.0)}
+    assert old.extra_weight(person("@ana").account) == 0.5
+
+
 def test_people_are_bounded_and_those_on_seats_stay() -> None:
     show = show_with(joined(0.0, "@guest"), chat(0, 1.0, "@first", "hi"), chat(1, 2.0, "@second", "hi"))
     for number in range(MAX_PEOPLE - 1):
@@ -221,7 +241,7 @@ def test_restored_whole() -> None:
     assert (copy.at, copy.events, copy.unread, copy.seats) == (40.0, 3, 3, {2: person("@host")})
     assert list(copy.people.values()) == [
         Presence(person("@ana"), words=3, lines=1, seconds=0.0, last_at=20.0),
-        Presence(person("@host"), 2, 1, 6.0, 10.0, seated=True, weights={"links": 0.5}),
+        Presence(person("@host"), 2, 1, 6.0, 10.0, seated=True, weights={"links": (0.5, 0.0)}),
     ]
     copy.apply(state(50.0, "back"))
     assert copy.lost_seconds == 20.0
