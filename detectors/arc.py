@@ -44,20 +44,20 @@ WORDS_PER_SECOND: Final = 2.5
 class ArcParameters:
     """What `arc` is fitted by. Times in seconds, everything else in log-odds unless said otherwise."""
 
-    base: float = -4.49  #: where everybody starts
-    pivot: float = 0.35  #: pitch probability at which a line speaks neither for nor against
-    line_most: float = 2.19  #: most that one line can add
-    present: float = 0.43  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
-    half_life: float = 500.0  #: after this long without new evidence, half of it is left
-    taught_after: float = 240.0  #: teaching heard before a pitch counts in full from this long on
-    taught_bonus: float = 1.6  #: how much it then adds
-    passage_gap: float = 28.8  #: quiet that makes what follows a second passage
-    passage_bonus: float = 1.26  #: what each further passage adds, up to two of them
-    shield_time: float = 90.0  #: how long after a sponsor read or a warning a pitch line counts less
-    shield_factor: float = 0.16  #: by what factor it counts less
-    pull: float = 1.52  #: how much a sponsor read or a warning takes off the speaker's evidence
-    audience: float = 0.0  #: for somebody in the chat who sells for the presenter
-    stage: float = 0.32  #: share of what others in the show have gathered lately that counts for the speaker as well
+    base: float = -4.68  #: where everybody starts
+    pivot: float = 0.363  #: pitch probability at which a line speaks neither for nor against
+    line_most: float = 4.0  #: most that one line can add
+    present: float = 0.329  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
+    half_life: float = 465.0  #: after this long without new evidence, half of it is left
+    taught_after: float = 217.0  #: teaching heard before a pitch counts in full from this long on
+    taught_bonus: float = 2.5  #: how much it then adds
+    passage_gap: float = 38.5  #: quiet that makes what follows a second passage
+    passage_bonus: float = 1.55  #: what each further passage adds, up to two of them
+    shield_time: float = 120.0  #: how long after a sponsor read or a warning a pitch line counts less
+    shield_factor: float = 0.064  #: by what factor it counts less
+    pull: float = 2.18  #: how much a sponsor read or a warning takes off the speaker's evidence
+    audience: float = 0.5  #: for somebody in the chat who sells for the presenter
+    stage: float = 0.0  #: share of what others in the show have gathered lately that counts for the speaker as well
     floor: float = -3.0  #: below this nothing is said at all
     episode_gap: float = 600.0  #: quiet that ends an episode
 
@@ -152,7 +152,7 @@ class Arc:
                 if probability >= FLAG_PRESENT:
                     seen[name] = max(seen.get(name, 0.0), round(probability, 4))
         track.quotes.append(
-            Quote(line.id, line.at, line.until, line.person, line.kind, line.text, round(reading.pitch, 4))
+            Quote(line.id, line.at, line.until, line.person, line.kind, line.text, round(reading.pitch, 4), line.seat)
         )
 
     def _begin(self, track: Track, line: Line) -> None:

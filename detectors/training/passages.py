@@ -32,6 +32,8 @@ class LabelledLine:
     offers: tuple[str, ...]
     cues: tuple[str, ...]
     source: str
+    kinds: tuple[str, ...] = ()  #: the writer's free tags of the passage
+    spoken: str = ""  #: as written, where `text` is what a recogniser heard
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +64,8 @@ def parse_line(row: dict[str, Any]) -> LabelledLine:
         offers=tuple(row["offers"]),
         cues=tuple(row["cues"]),
         source=row["source"],
+        kinds=tuple(row.get("kinds", ())),
+        spoken=row.get("spoken", ""),
     )
     unknown = {line.act} - set(ACTS) | set(line.offers) - set(OFFERS) | set(line.cues) - set(CUES)
     if unknown:
