@@ -9,8 +9,9 @@ from rich.panel import Panel
 from rich.table import Table
 from rich.text import Text
 
-from bot.outbox import Parcel, QuoteRow
-from bot.reports import Card, Digest
+from bot.digest_report import Digest
+from bot.parcels import Parcel, QuoteRow
+from bot.reports import Card, ClaimRow, ObservationRow
 from config.wording import say
 from detectors.records import PhaseSpan
 
@@ -127,8 +128,9 @@ def report_card(card: Card, language: str) -> RenderableType:
     rows.add_row(say(language, "card.hours"), f"{card.hours:.1f}")
     rows.add_row(say(language, "card.episodes"), episodes)
     rows.add_row(say(language, "card.offers"), names(language, "offer", list(card.offers)) or none)
-    claims = [Text(f"{say(language, c.key, **c.params)} ({c.show}, {clock(c.at)})") for c in card.claims]
-    rows.add_row(say(language, "card.claims"), Group(*claims) if claims else none)
+    for label, noted in (("card.claims", card.claims), ("card.observations", card.observations)):
+        lines = [_noted(language, row) for row in noted]
+        rows.add_row(say(language, label), Group(*lines) if lines else none)
     rows.add_row(say(language, "card.self_promotion"), f"{card.self_promotion:.0%}")
     rows.add_row(say(language, "card.last_seen"), _day(card.last_seen) or none)
     rows.add_row(say(language, "card.listening_since"), _day(card.listening_since) or none)
@@ -136,6 +138,10 @@ def report_card(card: Card, language: str) -> RenderableType:
     note = Text(say(language, "card.judgement"), style="italic dim")
     title = Text.assemble(f" {say(language, 'card.title')} ", (f"{' / '.join(card.names)} ", "bold"))
     return Panel(Group(rows, note), title=title, title_align="left", border_style="cyan", padding=(0, 1))
+
+
+def _noted(language: str, row: ClaimRow | ObservationRow) -> Text:
+    return Text(defang(f"{say(language, row.key, **row.params)} ({row.show}, {clock(row.at)})"))
 
 
 def digest_card(digest: Digest, language: str) -> RenderableType:
@@ -161,8 +167,8 @@ def digest_card(digest: Digest, language: str) -> RenderableType:
             )
         parts.append(table)
     else:
-        heard = any(room.heard_hours > 0 for room in digest.rooms)
-        parts.append(Text(say(language, "digest.empty" if heard else "digest.nothing_heard")))
+        heard = "digest.heard_part" if digest.unheard else "digest.empty"
+        parts.append(Text(say(language, heard if digest.heard else "digest.nothing_heard")))
     parts += [
         Text(
             say(
@@ -170,7 +176,7 @@ def digest_card(digest: Digest, language: str) -> RenderableType:
                 "digest.heard",
                 room=room.room,
                 hours=f"{room.heard_hours:.1f}",
-                lost=f"{room.lost_hours:.1f}",
+                lost=f"{room.lost_hours + room.down_hours:.1f}",
                 dropped=room.dropped,
             ),
             style="dim",

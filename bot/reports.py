@@ -1,9 +1,8 @@
-"""Report card and digest as data: what the store knows, read and added up. Pure reading; nothing is written."""
+"""The report card as data: what the store knows, read and added up. Pure reading; nothing is written."""
 
 import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlite_utils import Database
@@ -29,6 +28,22 @@ class ClaimRow:
 
 
 @dataclass(frozen=True, slots=True)
+class ObservationRow:
+    """Something else that was noted about somebody, and by which detector. Warns nobody."""
+
+    detector: str
+    key: str
+    params: dict[str, Any]
+    show: str
+    at: float
+    quote: str
+
+
+#: Observations on a card, the newest ones.
+MAX_OBSERVATIONS: Final = 20
+
+
+@dataclass(frozen=True, slots=True)
 class Card:
     """Everything known about an account in one community. `self_promotion` is a share of lines, 0 to 1."""
 
@@ -43,6 +58,7 @@ class Card:
     last_seen: str | None
     listening_since: str | None
     statements: tuple[str, ...]
+    observations: tuple[ObservationRow, ...] = ()
 
     def as_json(self) -> dict[str, Any]:
         """Return the card in its stable format."""
@@ -59,75 +75,9 @@ class Card:
             "last_seen": self.last_seen,
             "listening_since": self.listening_since,
             "statements": list(self.statements),
-        }
-
-
-@dataclass(frozen=True, slots=True)
-class Ranked:
-    """One account of the ranking. `trend` is episodes now less those of the period before."""
-
-    account: str
-    name: str
-    confirmed: int
-    open: int
-    score: float
-    trend: int
-    offers: tuple[str, ...]
-    rooms: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class RoomHours:
-    """How well a room was heard, in hours, and how many of its events were lost or could not be read."""
-
-    room: str
-    heard_hours: float
-    lost_hours: float
-    dropped: int
-
-
-@dataclass(frozen=True, slots=True)
-class Digest:
-    """The ranking of a time in one community, with what it rests on."""
-
-    community: str
-    since: str
-    until: str
-    ranking: tuple[Ranked, ...]
-    reviews: dict[str, int]
-    held_back: int
-    rooms: tuple[RoomHours, ...]
-
-    def as_json(self) -> dict[str, Any]:
-        """Return the digest in its stable format."""
-        return {
-            "type": "digest",
-            "community": self.community,
-            "since": self.since,
-            "until": self.until,
-            "ranking": [
-                {
-                    "account": row.account,
-                    "name": row.name,
-                    "confirmed": row.confirmed,
-                    "open": row.open,
-                    "score": round(row.score, 3),
-                    "trend": row.trend,
-                    "offers": list(row.offers),
-                    "rooms": list(row.rooms),
-                }
-                for row in self.ranking
-            ],
-            "reviews": self.reviews,
-            "held_back": self.held_back,
-            "rooms": [
-                {
-                    "room": room.room,
-                    "heard_hours": round(room.heard_hours, 3),
-                    "lost_hours": round(room.lost_hours, 3),
-                    "dropped": room.dropped,
-                }
-                for room in self.rooms
+            "observations": [
+                {"detector": o.detector, "key": o.key, **o.params, "show": o.show, "at": o.at, "quote": o.quote}
+                for o in self.observations
             ],
         }
 
@@ -136,12 +86,23 @@ class Digest:
 _WATCHED: Final = "SELECT room FROM watches WHERE community = ?"
 
 
-def find_account(database: Database, handle: str) -> str | None:
+#: Accounts that a community has met, in its rooms or in its warnings, by the names that they bore there.
+_MET: Final = (
+    "SELECT account AS id, name FROM participations"
+    " WHERE room IN (SELECT room FROM watches WHERE community = :community)"
+    " UNION SELECT account, name FROM alerts WHERE community = :community"
+)
+
+
+def find_account(database: Database, handle: str, community: str | None = None) -> str | None:
     """Return the account that a handle, `platform:handle` or full account id names, or None.
 
-    Raises AmbiguousHandleError when several fit: the same handle elsewhere is not the same person.
+    With a `community`, only accounts that it has met: who is known elsewhere is no business of its members. Raises
+    AmbiguousHandleError when several fit: the same handle elsewhere is not the same person.
     """
-    if list(database.table("accounts").rows_where("id = ?", [handle])):
+    known = "SELECT id, name FROM accounts" if community is None else _MET
+    values = {"handle": handle, "community": community}
+    if database.execute(f"SELECT 1 FROM ({known}) WHERE id = :handle", values).fetchone():
         return handle
     platform, _, rest = handle.rpartition(":")
     name = rest.lstrip("@").casefold()
@@ -150,9 +111,10 @@ def find_account(database: Database, handle: str) -> str | None:
     found = [
         row["id"]
         for row in database.query(
-            "SELECT id, platform FROM accounts WHERE casefold(ltrim(name, '@')) = ? ORDER BY id", [name]
+            f"SELECT DISTINCT id FROM ({known}) WHERE casefold(ltrim(name, '@')) = :name ORDER BY id",
+            {"name": name, "community": community},
         )
-        if not platform or row["platform"] == platform
+        if not platform or row["id"].split(":", 1)[0] == platform
     ]
     if len(found) > 1:
         raise AmbiguousHandleError(handle, found)
@@ -184,8 +146,8 @@ def read_card(database: Database, account: str, community: str) -> Card:
     for alert in alerts:
         for offer in json.loads(alert["offers"]) if alert["status"] != "dismissed" else []:
             offers[offer] = offers.get(offer, 0) + 1
-    known = next(iter(database.table("accounts").rows_where("id = ?", [account])))
-    said = {str(a["name"]) for a in alerts} | {str(known["name"])}
+    met = database.query(f"SELECT name FROM ({_MET}) WHERE id = :id", {"community": community, "id": account})
+    said = {str(row["name"]) for row in met if row["name"]} or {account.split(":", 2)[2]}
     return Card(
         account=account,
         names=tuple(sorted(said)),
@@ -200,9 +162,10 @@ def read_card(database: Database, account: str, community: str) -> Card:
         statements=tuple(
             row["text"]
             for row in database.table("statements").rows_where(
-                "account = ? AND community = ?", [account, community], order_by="id"
+                "account = ? AND community = ? AND status = 'shown'", [account, community], order_by="id"
             )
         ),
+        observations=_observations(database, account, community),
     )
 
 
@@ -213,79 +176,14 @@ def _claims(database: Database, account: str, community: str) -> tuple[ClaimRow,
     return tuple(ClaimRow(row["key"], json.loads(row["params"]), row["show"], row["at"], row["quote"]) for row in rows)
 
 
-def read_digest(database: Database, community: str, since: timedelta, half_life_days: float = 90.0) -> Digest:
-    """Return the digest of the time from `since` ago to now.
-
-    The score of an account is its confirmed episodes, each halved per `half_life_days` of age, plus a quarter of
-    its open ones; dismissed ones do not count.
-    """
-    until = datetime.now(UTC)
-    start, before = until - since, until - 2 * since
-    alerts = list(
-        database.table("alerts").rows_where(
-            "community = ? AND raised >= ? AND status != 'dismissed'", [community, before.isoformat()]
-        )
+def _observations(database: Database, account: str, community: str) -> tuple[ObservationRow, ...]:
+    """Return what else was noted, the newest first."""
+    rows = database.table("observations").rows_where(
+        "account = ? AND community = ? AND detector NOT IN ('claims', 'remark')",
+        [account, community],
+        order_by="noted DESC, rowid DESC",
+        limit=MAX_OBSERVATIONS,
     )
-    now = [alert for alert in alerts if alert["raised"] >= start.isoformat()]
-    earlier = [alert for alert in alerts if alert["raised"] < start.isoformat()]
-    ranking = [_ranked(account, now, earlier, until, half_life_days) for account in {a["account"] for a in now}]
-    ranking.sort(key=lambda row: (-row.score, -row.open, row.account))
-    return Digest(
-        community=community,
-        since=start.isoformat(),
-        until=until.isoformat(),
-        ranking=tuple(ranking),
-        reviews=_reviews(database, community, start.isoformat()),
-        held_back=sum(alert["held_back"] for alert in now),
-        rooms=_rooms(database, community, start.isoformat()),
-    )
-
-
-def _ranked(
-    account: str,
-    now: Sequence[dict[str, Any]],
-    earlier: Sequence[dict[str, Any]],
-    until: datetime,
-    half_life_days: float,
-) -> Ranked:
-    own = [alert for alert in now if alert["account"] == account]
-    score = 0.0
-    for alert in own:
-        days = (until - datetime.fromisoformat(alert["raised"])).total_seconds() / 86_400
-        score += (1.0 if alert["status"] == "confirmed" else 0.25) * 0.5 ** (days / half_life_days)
-    offers = {offer for alert in own for offer in json.loads(alert["offers"])}
-    return Ranked(
-        account=account,
-        name=own[-1]["name"],
-        confirmed=sum(alert["status"] == "confirmed" for alert in own),
-        open=sum(alert["status"] == "open" for alert in own),
-        score=score,
-        trend=len(own) - sum(alert["account"] == account for alert in earlier),
-        offers=tuple(sorted(offers)),
-        rooms=tuple(sorted({alert["room"] for alert in own})),
-    )
-
-
-def _reviews(database: Database, community: str, start: str) -> dict[str, int]:
-    done = database.execute(
-        "SELECT COUNT(*) FROM reviews WHERE community = ? AND decided >= ? AND undone IS NULL", [community, start]
-    ).fetchone()[0]
-    waiting = database.execute(
-        "SELECT COUNT(*) FROM alerts WHERE community = ? AND status = 'open'", [community]
-    ).fetchone()[0]
-    return {"done": done, "waiting": waiting}
-
-
-def _rooms(database: Database, community: str, start: str) -> tuple[RoomHours, ...]:
-    """Return every room that the community watches, also those of which nothing was heard."""
     return tuple(
-        RoomHours(row["room"], row["seconds"] / 3600 - row["lost"] / 3600, row["lost"] / 3600, row["dropped"])
-        for row in database.query(
-            # Nobody waits for a replayed script or a room that is watched no longer: listed only when it was heard.
-            "SELECT w.room, COALESCE(SUM(s.seconds), 0.0) AS seconds, COALESCE(SUM(s.lost_seconds), 0.0) AS lost,"
-            " COALESCE(SUM(s.unread + s.dropped), 0) AS dropped"
-            " FROM watches w LEFT JOIN shows s ON s.room = w.room AND s.updated >= ? WHERE w.community = ?"
-            " GROUP BY w.room HAVING COUNT(s.id) OR w.source NOT IN ('replay', 'former') ORDER BY w.room",
-            [start, community],
-        )
+        ObservationRow(r["detector"], r["key"], json.loads(r["params"]), r["show"], r["at"], r["quote"]) for r in rows
     )

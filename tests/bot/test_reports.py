@@ -9,21 +9,20 @@ import pytest
 from rich.console import Console
 from sqlite_utils import Database
 
-from bot import reports, store
+from bot import digest_report, store
 from bot.cards import digest_card
+from bot.digest_report import Digest, Ranked, RoomHours, read_digest
 from bot.effects import EndEpisode, OpenAlert, Participation, Record
 from bot.policy import Watch
 from bot.reports import (
+    MAX_OBSERVATIONS,
     AmbiguousHandleError,
     Card,
     ClaimRow,
-    Digest,
-    Ranked,
-    RoomHours,
+    ObservationRow,
     find_account,
     listening_since,
     read_card,
-    read_digest,
 )
 from bot.store import Store
 from detectors.records import Account, Message, Person, RoomKey, ShowInfo
@@ -46,7 +45,7 @@ class Clock(datetime):
 
 @pytest.fixture(autouse=True)
 def _still(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (reports, store):
+    for module in (digest_report, store):
         monkeypatch.setattr(module, "datetime", Clock)
 
 
@@ -84,7 +83,9 @@ async def card(store: Store, account: Account = HOST.account, community: str = "
 
 
 async def digest(store: Store, community: str = "local", since: timedelta = WEEK, half_life: float = 90.0) -> Digest:
-    return await store.run(lambda database: read_digest(database, community, since, half_life))
+    """The digest without its weeks and times, of which tests of their own tell."""
+    whole = await store.run(lambda database: read_digest(database, community, since, half_life))
+    return replace(whole, weeks=(), review_seconds=None)
 
 
 async def account(store: Store, handle: str) -> str | None:
@@ -152,6 +153,7 @@ async def test_a_card_holds_everything_that_is_known(store: Store) -> None:
         last_seen=(NOW - timedelta(days=3)).isoformat(),
         listening_since=(NOW - timedelta(days=20)).isoformat(),
         statements=("I said so",),
+        observations=(ObservationRow("viewer_advert", "spam.viewer", {"words": "w", "n": 1}, "show-1", 6.0, "q6.0"),),
     )
     assert known.as_json() == {
         "type": "card",
@@ -170,7 +172,27 @@ async def test_a_card_holds_everything_that_is_known(store: Store) -> None:
         "last_seen": (NOW - timedelta(days=3)).isoformat(),
         "listening_since": (NOW - timedelta(days=20)).isoformat(),
         "statements": ["I said so"],
+        "observations": [
+            {
+                "detector": "viewer_advert",
+                "key": "spam.viewer",
+                "words": "w",
+                "n": 1,
+                "show": "show-1",
+                "at": 6.0,
+                "quote": "q6.0",
+            },
+        ],
     }
+
+
+async def test_a_card_holds_the_newest_observations(store: Store) -> None:
+    await store.register([WATCH])
+    noted = [claim(1, float(n), "links.again", detector="links") for n in range(MAX_OBSERVATIONS + 5)]
+    await store.apply([progress(info=info(1)), *noted, claim(1, 99.0, "claim.title"), claim(1, 5.5, "x", person=ANA)])
+    known = await card(store)
+    assert [row.at for row in known.observations] == [float(n) for n in range(MAX_OBSERVATIONS + 4, 4, -1)]
+    assert [row.at for row in known.claims] == [99.0]
 
 
 async def test_the_card_of_somebody_who_only_listened_is_empty(store: Store) -> None:
@@ -305,13 +327,15 @@ async def test_a_digest_ranks_by_what_was_confirmed_lately(store: Store) -> None
         since=(NOW - WEEK).isoformat(),
         until=NOW.isoformat(),
         ranking=(
-            Ranked(str(HOST.account), "@host", 1, 1, 1.125, 1, ("coaching", "ebook"), (str(ROOM),)),
+            # What was confirmed eight days ago, four half-lives, counts a sixteenth; what is open counts nothing.
+            Ranked(str(HOST.account), "@host", 1, 1, 1.0625, 1, ("coaching", "ebook"), (str(ROOM),)),
             Ranked(str(ANA.account), "@ana", 2, 0, 0.375, 2, ("course",), (str(OTHER_ROOM), str(ROOM))),
-            Ranked(str(bob.account), "@bob", 0, 1, 0.25, 1, ("coaching",), (str(ROOM),)),
+            Ranked(str(bob.account), "@bob", 0, 1, 0.0, 1, ("coaching",), (str(ROOM),)),
         ),
         reviews={"done": 9, "waiting": 2},
         held_back=1,
         rooms=(RoomHours(str(OTHER_ROOM), 0.0, 0.5, 0), RoomHours(str(ROOM), 2.5, 0.5, 5)),
+        before=2,
     )
     assert known.as_json() == {
         "type": "digest",
@@ -324,10 +348,11 @@ async def test_a_digest_ranks_by_what_was_confirmed_lately(store: Store) -> None
                 "name": "@host",
                 "confirmed": 1,
                 "open": 1,
-                "score": 1.125,
+                "score": 1.062,
                 "trend": 1,
                 "offers": ["coaching", "ebook"],
                 "rooms": ["replay:show.jsonl"],
+                "links": [],
             },
             {
                 "account": "replay:script:@ana",
@@ -338,24 +363,29 @@ async def test_a_digest_ranks_by_what_was_confirmed_lately(store: Store) -> None
                 "trend": 2,
                 "offers": ["course"],
                 "rooms": ["replay:other.jsonl", "replay:show.jsonl"],
+                "links": [],
             },
             {
                 "account": "replay:script:@bob",
                 "name": "@bob",
                 "confirmed": 0,
                 "open": 1,
-                "score": 0.25,
+                "score": 0.0,
                 "trend": 1,
                 "offers": ["coaching"],
                 "rooms": ["replay:show.jsonl"],
+                "links": [],
             },
         ],
-        "reviews": {"done": 9, "waiting": 2},
+        "reviews": {"done": 9, "waiting": 2, "median_seconds": None},
         "held_back": 1,
         "rooms": [
-            {"room": "replay:other.jsonl", "heard_hours": 0.0, "lost_hours": 0.5, "dropped": 0},
-            {"room": "replay:show.jsonl", "heard_hours": 2.5, "lost_hours": 0.5, "dropped": 5},
+            {"room": "replay:other.jsonl", "heard_hours": 0.0, "lost_hours": 0.5, "dropped": 0, "down_hours": 0.0},
+            {"room": "replay:show.jsonl", "heard_hours": 2.5, "lost_hours": 0.5, "dropped": 5, "down_hours": 0.0},
         ],
+        "before": 2,
+        "off_hours": 0.0,
+        "weeks": [],
     }
 
 
@@ -394,7 +424,7 @@ async def test_a_digest_shows_a_community_nothing_of_another(store: Store) -> No
     of_host = (str(HOST.account), "@host")
     assert [await digest(store, name) for name in ("a", "b", "c")] == [
         Digest(
-            *("a", since, until, (Ranked(*of_host, 0, 1, 0.25, 1, ("coaching",), (str(ROOM),)),)),
+            *("a", since, until, (Ranked(*of_host, 0, 1, 0.0, 1, ("coaching",), (str(ROOM),)),)),
             *({"done": 0, "waiting": 1}, 0, (RoomHours(str(ROOM), 1.0, 0.0, 0),)),
         ),
         Digest(

@@ -1,0 +1,209 @@
+"""Watches that communities add themselves: kept in the database, within the operator's bounds."""
+
+import ipaddress
+import json
+import re
+from dataclasses import dataclass
+from typing import Any, Final, cast
+from urllib.parse import urlsplit
+
+from sqlite_utils import Database
+
+from bot.policy import Watch
+from bot.reviews import log
+from bot.store import Store
+from config.settings import RoomSettings, Sensitivity, StreamSettings, WatchSettings
+from detectors.records import RoomKey
+
+_CHANNEL: Final = re.compile(r"<#(\d{1,20})>|(\d{1,20})")
+#: Kinds of rooms that a community may add.
+KINDS: Final = ("discord", "media", "janus")
+
+
+class RefusedWatchError(Exception):
+    """A watch is not allowed or cannot be right: message key and parameters for the person who asked."""
+
+    def __init__(self, key: str, **params: str | int) -> None:
+        super().__init__(key)
+        self.key = key
+        self.params = params
+
+
+@dataclass(frozen=True, slots=True)
+class WatchRow:
+    """A watch as it stands: `source` is `file` (read-only), `community`, `thread`, or `former`."""
+
+    watch: Watch
+    paused: bool
+    source: str
+    options: dict[str, Any]
+
+
+def room_of(kind: str, place: str, guild: int, streams: StreamSettings) -> RoomKey:
+    """Return the room that a member of a server names. Raises RefusedWatchError when it is not theirs to watch."""
+    if kind == "discord":
+        found = _CHANNEL.fullmatch(place.strip())
+        if found is None:
+            raise RefusedWatchError("watch.no_channel", place=place[:80])
+        return RoomKey("discord", f"{guild}/{found[1] or found[2]}")
+    if kind not in KINDS:
+        raise RefusedWatchError("watch.no_kind", kind=kind[:40])
+    schemes = ("ws", "wss") if kind == "janus" else ("http", "https", "rtmp", "rtmps")
+    parts = urlsplit(place.strip())
+    if parts.scheme not in schemes or not parts.hostname:
+        raise RefusedWatchError("watch.no_address", schemes=", ".join(schemes))
+    if not _allowed(parts.hostname, streams.hosts) or _is_private(parts.hostname):
+        raise RefusedWatchError("watch.host", host=parts.hostname[:80])
+    return RoomKey(kind, place.strip())
+
+
+def _is_private(host: str) -> bool:
+    """Whether a host is an address inside the operator's own network; such ones are for the settings file alone."""
+    try:
+        return not ipaddress.ip_address(host).is_global
+    except ValueError:
+        return host.lower() in ("localhost", "localhost.localdomain") or host.lower().endswith(".local")
+
+
+def _allowed(host: str, hosts: list[str]) -> bool:
+    """Whether a host, or one above it, is on the operator's list. Nothing is, until it is put there."""
+    name = host.lower().rstrip(".")
+    return any(name == one.lower() or name.endswith("." + one.lower()) for one in hosts)
+
+
+async def add_watch(store: Store, watch: Watch, by: str, options: dict[str, Any], streams: StreamSettings) -> None:
+    """Add a watch, or change one that the community added. Raises RefusedWatchError and StoreError."""
+
+    def work(database: Database) -> None:
+        with database.atomic():
+            room = str(watch.room)
+            known = list(database.table("watches").rows_where("community = ? AND room = ?", [watch.community, room]))
+            if known and known[0]["source"] == "file":
+                raise RefusedWatchError("watch.in_file")
+            own = bool(known) and known[0]["source"] == "community"
+            if not own and _count(database, watch.community) >= streams.per_community:
+                raise RefusedWatchError("watch.too_many", most=streams.per_community)
+            database.table("rooms").insert(
+                {"id": room, "kind": watch.room.kind, "address": watch.room.address}, ignore=True
+            )
+            row = {
+                "community": watch.community,
+                "room": room,
+                "channel": watch.channel,
+                "sensitivity": watch.sensitivity,
+                "dry_run": int(watch.dry_run),
+                "consent": int(watch.consent),
+                "source": "community",
+                "paused": 0,
+                "options": json.dumps(options),
+                "added_by": by,
+            }
+            database.table("watches").upsert(row, pk=("community", "room"))
+            told = {"sensitivity": watch.sensitivity, "dry_run": watch.dry_run, "channel": watch.channel}
+            log(database, watch.community, by, "watch_add", room, told)
+
+    await store.run(work)
+
+
+async def remove_watch(store: Store, community: str, room: RoomKey, by: str) -> bool:
+    """Take a watch away; what was heard there stays on cards. Raises RefusedWatchError for one of the file."""
+
+    def work(database: Database) -> bool:
+        with database.atomic():
+            if not _own(database, community, room):
+                return False
+            database.execute(
+                "UPDATE watches SET source = 'former' WHERE community = ? AND room = ?", [community, str(room)]
+            )
+            log(database, community, by, "watch_remove", str(room), {})
+            return True
+
+    return await store.run(work)
+
+
+async def pause_watch(store: Store, community: str, room: RoomKey, by: str, paused: bool) -> bool:
+    """Pause a watch or let it go on; return whether there is one. Raises RefusedWatchError for one of the file."""
+
+    def work(database: Database) -> bool:
+        with database.atomic():
+            if not _own(database, community, room):
+                return False
+            database.execute(
+                "UPDATE watches SET paused = ? WHERE community = ? AND room = ?", [int(paused), community, str(room)]
+            )
+            log(database, community, by, "watch_pause" if paused else "watch_go_on", str(room), {})
+            return True
+
+    return await store.run(work)
+
+
+async def list_watches(store: Store, community: str | None = None, room: RoomKey | None = None) -> list[WatchRow]:
+    """Return the watches of a community, of a room, or all; former ones and those of threads are left out."""
+
+    def work(database: Database) -> list[WatchRow]:
+        rows = database.query(
+            "SELECT w.*, r.kind, r.address FROM watches w JOIN rooms r ON r.id = w.room"
+            " WHERE w.source IN ('file', 'community') AND (? IS NULL OR w.community = ?)"
+            " AND (? IS NULL OR w.room = ?) ORDER BY w.room, w.community",
+            [community, community, str(room) if room else None, str(room) if room else None],
+        )
+        return [_row(row) for row in rows]
+
+    return await store.run(work)
+
+
+def room_settings(
+    key: RoomKey, rows: list[WatchRow], in_file: RoomSettings | None = None, streams: StreamSettings | None = None
+) -> RoomSettings | None:
+    """Return the settings with which a room is opened for all its watches that are not paused, or None.
+
+    What the file says of the room comes first: no community changes how another one hears it. A stream whose host the
+    operator took off the list is not opened for a community any more.
+    """
+    heard = [row for row in rows if not row.paused and (row.source == "file" or _still_allowed(row, streams))]
+    if not heard:
+        return None
+    watches = [
+        {
+            "community": row.watch.community,
+            "channel": row.watch.channel,
+            "sensitivity": row.watch.sensitivity,
+            "dry_run": row.watch.dry_run,
+            "consent": row.watch.consent,
+        }
+        for row in heard
+    ]
+    if in_file is not None:
+        return in_file.model_copy(update={"watches": [WatchSettings.model_validate(one) for one in watches]})
+    options = heard[0].options if len(heard) == 1 else {}
+    return RoomSettings.model_validate({**options, "kind": key.kind, "address": key.address, "watches": watches})
+
+
+def _still_allowed(row: WatchRow, streams: StreamSettings | None) -> bool:
+    host = urlsplit(row.watch.room.address).hostname if row.watch.room.kind != "discord" else None
+    return host is None or streams is None or _allowed(host, streams.hosts)
+
+
+def _own(database: Database, community: str, room: RoomKey) -> bool:
+    for row in database.query("SELECT source FROM watches WHERE community = ? AND room = ?", [community, str(room)]):
+        if row["source"] == "file":
+            raise RefusedWatchError("watch.in_file")
+        return bool(row["source"] == "community")
+    return False
+
+
+def _count(database: Database, community: str) -> int:
+    query = "SELECT COUNT(*) FROM watches WHERE community = ? AND source = 'community'"
+    return int(database.execute(query, [community]).fetchone()[0])
+
+
+def _row(row: dict[str, Any]) -> WatchRow:
+    watch = Watch(
+        row["community"],
+        RoomKey(row["kind"], row["address"]),
+        row["channel"],
+        cast(Sensitivity, row["sensitivity"]),
+        bool(row["dry_run"]),
+        bool(row["consent"]),
+    )
+    return WatchRow(watch, bool(row["paused"]), row["source"], json.loads(row["options"]))
