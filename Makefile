@@ -6,7 +6,7 @@ ARGS ?=
 SHOWS ?= tests/bench/shows/validation
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
 
-.PHONY: setup run test format train evaluate data-check bench-shows constraints clean
+.PHONY: setup run demo-discord test format train evaluate data-check bench-shows constraints clean
 
 setup: $(VENV)/.ready
 
@@ -28,6 +28,15 @@ $(VENV)/.ready-train: $(VENV)/.ready-dev
 run: setup
 	@mkdir -p .demo && rm -f .demo/pitchwatch.db*
 	@$(BIN)/pitchwatch run --config samples/demo.toml $(ARGS)
+
+# An evening on Discord from beginning to end, without Discord: the server of the tests takes its place.
+demo-discord: $(VENV)/.ready-dev
+	@$(BIN)/python -m samples.discord.demo $(ARGS)
+
+# A live show on a real Janus with four seats and a chat: make demo-janus ARGS=--short
+demo-janus: setup
+	@command -v janus >/dev/null || { echo "Janus is needed: apt-get install janus" >&2; exit 1; }
+	@$(BIN)/python -m bot.commands.janus_demo $(ARGS)
 
 test: $(VENV)/.ready-dev
 	$(BIN)/ruff check .
@@ -51,9 +60,10 @@ train: $(VENV)/.ready-train
 evaluate: $(VENV)/.ready-dev
 	$(BIN)/python -m detectors.training.evaluate --lines $(LINES) $(ARGS)
 
-# Look over all data: counts, duplicates, leaks into the test shows, agreement of readers.
+# Look over all data: counts, hard kinds, duplicates, leaks into the test shows, agreement of readers. Neighbours by
+# vectors are looked at where the train extra is installed; make data-check ARGS=--quick leaves them out.
 data-check: $(VENV)/.ready
-	$(BIN)/python -m detectors.training.data_check
+	$(BIN)/python -m detectors.training.data_check $(ARGS)
 
 # Measure warnings on whole shows with .truth.json beside them: make bench-shows SHOWS=folder
 bench-shows: $(VENV)/.ready-dev

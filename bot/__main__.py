@@ -68,10 +68,7 @@ def _parser() -> argparse.ArgumentParser:
 
     add("run", _run, "Run the service: watch the configured rooms, store, warn.", stored=True)
     replay = add("replay", _replay, "Play show scripts and print the warnings.", stored=True)
-    replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="show script (JSON Lines)")
-    replay.add_argument(
-        "--speed", type=_speed, metavar="N", help="N times faster than life (default: as fast as it can)"
-    )
+    _replay_arguments(replay)
     transcribe = add("transcribe", _transcribe, "Write down what is said in a file or stream.")
     transcribe.add_argument("media", metavar="MEDIA", help="file or URL: anything FFmpeg opens")
     transcribe.add_argument(
@@ -94,8 +91,23 @@ def _parser() -> argparse.ArgumentParser:
     add("doctor", _doctor, "Check settings, models and database, and say what to do.", stored=True)
     bench = add("bench", _bench, "Measure the speed of reading, or of hearing, on this machine.")
     bench.add_argument("--speech", action="store_true", help="measure hearing (about 4 minutes)")
+    bench.add_argument(
+        "--janus",
+        action="store_true",
+        help="with --speech: live four-seat shows on a real Janus (6 minutes)",
+    )
     bench.add_argument("--sound", type=Path, metavar="F", help="speech to measure with (default: a sample show)")
     return parser
+
+
+def _replay_arguments(replay: argparse.ArgumentParser) -> None:
+    replay.add_argument("files", nargs="+", type=Path, metavar="FILE", help="show script (JSON Lines)")
+    replay.add_argument(
+        "--speed", type=_speed, metavar="N", help="N times faster than life (default: as fast as it can)"
+    )
+    replay.add_argument(
+        "--against", type=Path, metavar="F", help="other settings: print what their warnings differ in from --config"
+    )
 
 
 def _speed(text: str) -> float:
@@ -139,17 +151,18 @@ def _hearing(settings: Settings) -> "Hearing":
 
 def _run(given: argparse.Namespace, settings: Settings) -> int:
     from bot.app import serve
+    from bot.client import DiscordError
     from bot.rooms import RoomError
     from bot.store import StoreError
     from detectors.classifier import ModelError
 
-    if not settings.rooms:
+    if not settings.rooms and settings.discord.token is None:  # with Discord, communities add rooms themselves
         return _fail("no room is configured: add [[rooms]] to the settings file (see `pitchwatch doctor`)", WRONG_USE)
     if given.db:
         settings = settings.model_copy(update={"store": settings.store.model_copy(update={"path": given.db})})
     try:
         return asyncio.run(serve(settings, _reader(settings), _hearing(settings), _face(given, settings, live=True)))
-    except RoomError as error:
+    except (RoomError, DiscordError) as error:
         return _fail(str(error), WRONG_USE)
     except (ModelError, StoreError) as error:
         return _fail(str(error), FAILED)
@@ -157,7 +170,32 @@ def _run(given: argparse.Namespace, settings: Settings) -> int:
 
 def _replay(given: argparse.Namespace, settings: Settings) -> int:
     rooms = [_room("replay", str(file), speed=given.speed) for file in given.files]
+    if given.against is not None:
+        return _compare(given, settings, rooms)
     return _play(given, settings, rooms, _face(given, settings, live=True))
+
+
+def _compare(given: argparse.Namespace, settings: Settings, rooms: "Sequence[RoomSettings]") -> int:
+    from bot.app import play
+    from bot.commands.difference import Remembering, compare
+    from bot.rooms import RoomError
+    from bot.rooms.registry import check_address
+    from bot.store import StoreError
+    from detectors.classifier import ModelError
+
+    other = load_settings(given.against)
+    try:
+        for room in rooms:
+            check_address(room)
+        readers = [Remembering(_reader(one)) for one in (settings, other)]
+        if settings.models == other.models:
+            readers[1] = readers[0]  # the same models read the same; once is enough
+        hearings = (_hearing(settings), _hearing(other))
+        return asyncio.run(compare(play, (settings, other), (readers[0], readers[1]), hearings, rooms, given.json))
+    except RoomError as error:
+        return _fail(str(error), WRONG_USE)
+    except (ModelError, StoreError) as error:
+        return _fail(str(error), FAILED)
 
 
 def _listen(given: argparse.Namespace, settings: Settings) -> int:
@@ -242,7 +280,13 @@ def _bench(given: argparse.Namespace, settings: Settings) -> int:
     from bot.speech import SpeechError
     from detectors.classifier import ModelError
 
+    if given.janus and not given.speech:
+        return _fail("bench --janus: goes with --speech", WRONG_USE)
     try:
+        if given.janus:
+            from bot.commands.bench_janus import bench_janus
+
+            return bench_janus(settings, _reader(settings), given.json, sys.argv[1:])
         if given.speech:
             return bench_speech(settings.speech, given.sound, given.json)
         return bench(_reader(settings), given.json)

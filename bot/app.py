@@ -2,35 +2,48 @@
 
 import asyncio
 import logging
-import random
 import signal
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
+from pydantic import ValidationError
 
+from bot.client import DiscordConnection, DiscordError, Parts, use_server
+from bot.communities import read_staff_roles, register_communities
+from bot.digests import Digests
 from bot.faces import Face
 from bot.outbox import Outbox
+from bot.parcels import read_left
 from bot.policy import Watch
 from bot.reading import LineReader, ModelStage
-from bot.rooms import Room, RoomError, RoomLostError
-from bot.rooms.registry import check_address, open_room
+from bot.reviews import Reviews
+from bot.room_tasks import RoomHealth, RoomTasks
+from bot.rooms import Left, Room, RoomError
+from bot.rooms.discord_hub import Hub, Subscription
+from bot.rooms.discord_text import DiscordTextRoom
+from bot.rooms.registry import Sources, check_address, open_room
+from bot.sinks.discord import DiscordSink
+from bot.sinks.discord_digest import DiscordDigests
 from bot.speech.hearing import Hearing
 from bot.store import MEMORY, Store, StoreError
 from bot.watch import ShowSummary, Watcher
+from bot.watches import RefusedWatchError, list_watches, room_settings
 from config.settings import RoomSettings, Settings
 from detectors.records import RoomKey
+from detectors.repeats import RepeatMemory
 
 log = logging.getLogger(__name__)
 
 #: Summaries of ended shows that are kept for the last words.
 MAX_SUMMARIES: Final = 100
-#: A room that has run this long without failing is taken to be well again, in seconds.
-WELL_AFTER: Final = 60.0
+#: Threads and forum posts that are listened to at once, beside the channels that are named.
+MAX_THREADS: Final = 200
 
 
 class _Collector:
@@ -64,6 +77,7 @@ async def play(
     go out after each batch, so that the same input gives the same output.
     """
     stage = ModelStage(reader)
+    memory = RepeatMemory() if database is not None else None
     summaries: list[ShowSummary] = []
     alerted: list[str] = []
     failed = False
@@ -75,8 +89,8 @@ async def play(
                 try:
                     if database is not None:
                         await store.expire_evidence(settings.store.keep_evidence_days)
-                    opened = open_room(room, hearing)
-                    played, undelivered = await _play(settings, face, stage, store, opened)
+                    opened = open_room(room, Sources(hearing))
+                    played, undelivered = await _play(settings, face, stage, store, opened, memory)
                     summaries += played
                     failed = failed or undelivered > 0
                     alerted += await _alerted(store, [opened.key])
@@ -90,14 +104,15 @@ async def play(
 
 
 async def _play(
-    settings: Settings, face: Face, stage: ModelStage, store: Store, room: Room
+    settings: Settings, face: Face, stage: ModelStage, store: Store, room: Room, memory: RepeatMemory | None
 ) -> tuple[list[ShowSummary], int]:
     """Play one room; return what became of it and how many of its warnings could not be shown."""
     watch = Watch("local", room.key, consent=True)
     await store.register([watch], source="replay")
     outbox = Outbox(store, face.sinks, str(room.key))
     collector = _Collector()
-    watcher = Watcher(room, [watch], stage, store, settings.policy, (*face.observers, collector), outbox.drain)
+    observers = (*face.observers, collector)
+    watcher = Watcher(room, [watch], stage, store, settings.policy, observers, outbox.drain, memory)
     await watcher.run()
     for summary in collector.ended_shows:
         face.show_ended(summary)
@@ -111,15 +126,16 @@ async def serve(settings: Settings, reader: LineReader, hearing: Hearing, face: 
     """
     for room in settings.rooms:
         check_address(room)
+    _check_discord(settings)
     store = Store(settings.store.path, settings.store.busy_seconds)
     await store.open()
     stage = ModelStage(reader)
-    service = _Service(settings, face, stage, store, hearing)
+    service = _Service(settings, face, stage, store, hearing, _connection(settings, store))
     try:
         with face:
             await service.run()
         await service.last_words()
-    except* (StoreError, BrokenPipeError) as group:
+    except* (StoreError, BrokenPipeError, DiscordError) as group:
         raise group.exceptions[0] from None
     finally:
         stage.close()
@@ -131,45 +147,172 @@ async def serve(settings: Settings, reader: LineReader, hearing: Hearing, face: 
 class _Service:
     """All configured rooms, each supervised, and one outbox."""
 
-    def __init__(self, settings: Settings, face: Face, stage: ModelStage, store: Store, hearing: Hearing) -> None:
+    def __init__(
+        self,
+        settings: Settings,
+        face: Face,
+        stage: ModelStage,
+        store: Store,
+        hearing: Hearing,
+        discord: DiscordConnection | None,
+    ) -> None:
         self._settings = settings
-        self._hearing = hearing
+        self._discord = discord
+        self._digests: Digests | None = None
+        self._sources = Sources(hearing, discord.hub if discord else None, self._under_way)
         self._face = face
         self._stage = stage
         self._store = store
-        self._outbox = Outbox(store, face.sinks)
+        sinks = dict(face.sinks)
+        if discord is not None:
+            sinks["discord"] = DiscordSink(discord, store, settings.discord.send_seconds, settings.language)
+            self._digests = discord.parts.digests = self._made_digests(discord)
+        self._outbox = Outbox(store, sinks)
+        self._memory = RepeatMemory()
         self._summaries: deque[ShowSummary] = deque(maxlen=MAX_SUMMARIES)
         self._unread = 0
         self._keys: list[RoomKey] = []
+        self._watching: dict[RoomKey, tuple[Watch, ...]] = {}
+        self._in_file: dict[RoomKey, RoomSettings] = {}
+        #: Rooms with a watch of their own, also those that are paused or down now.
+        self._own_rooms: frozenset[RoomKey] = frozenset()
+        #: Threads that are listened to because the channel above is.
+        self._threads: dict[RoomKey, RoomKey] = {}
+        self._reloading = asyncio.Lock()
         self._stopped = False
         self.exit_code = 0
 
     async def run(self) -> None:
         """Run until all rooms are over or a signal comes."""
-        rooms = [(room := open_room(one, self._hearing), _watches(one, room.key)) for one in self._settings.rooms]
+        rooms = [(room := open_room(one, self._sources), _watches(one, room.key)) for one in self._settings.rooms]
         self._keys = [room.key for room, _ in rooms]
+        self._in_file = {room.key: one for (room, _), one in zip(rooms, self._settings.rooms, strict=True)}
         await self._store.register([watch for _, watches in rooms for watch in watches])
-        watchers = [self._watcher(room, watches) for room, watches in rooms]
+        await register_communities(self._store, self._settings.discord.communities)
         stop = asyncio.Event()
         clock = AsyncIOScheduler(timezone="UTC")
         job: dict[str, Any] = {"misfire_grace_time": None, "coalesce": True, "max_instances": 1}
         clock.add_job(self._expire, "interval", hours=1, next_run_time=datetime.now(UTC), **job)
+        if self._digests is not None:
+            clock.add_job(self._digests.tick, "interval", minutes=1, next_run_time=datetime.now(UTC), **job)
         clock.start()
         with _stopped_by_signals(stop):
             async with asyncio.TaskGroup() as group:
-                background = [group.create_task(self._outbox.run())]
-                listening = [group.create_task(self._supervise(watcher, collector)) for watcher, collector in watchers]
-                stopping = group.create_task(stop.wait())
-                everything = group.create_task(_all_over(listening))
-                await asyncio.wait((stopping, everything), return_when=asyncio.FIRST_COMPLETED)
-                self._stopped = stop.is_set()
-                async with self._outbox.sending:  # nothing is cut off between being shown and being marked so
-                    for task in (*background, *listening, everything, stopping):
-                        task.cancel()
+                self._rooms = RoomTasks(group, self._settings.limits)
+                for room, watches in rooms:
+                    self._start(room, watches)
+                await self._open_added()
+                stopped = await self._serve(group, stop)
         clock.shutdown(wait=False)
-        for watcher, _ in watchers:
+        for watcher in stopped:
             await watcher.save()
         await self._outbox.drain()
+
+    async def _serve(self, group: asyncio.TaskGroup, stop: asyncio.Event) -> list[Watcher]:
+        """Run beside the rooms what else is needed, until the end; return what was cut off."""
+        background = [group.create_task(self._outbox.run())]
+        ends: list[asyncio.Task[Any]] = [group.create_task(stop.wait())]
+        if self._discord is None:
+            ends.append(group.create_task(self._rooms.all_over()))
+        else:
+            # Buttons are there to be clicked as long as the bot runs, whatever became of the rooms.
+            self._discord.hub.on_thread = self._listen_to_thread
+            self._discord.hub.on_deleted = self._store.note_deleted
+            self._discord.hub.staff_roles = await read_staff_roles(self._store)
+            self._discord.parts.rooms = self
+            background.append(group.create_task(self._discord.run()))
+        await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
+        self._stopped = stop.is_set()
+        await self._outbox.stop()  # nothing is cut off between being shown and being marked so
+        for task in (*background, *ends):
+            task.cancel()
+        return self._rooms.cancel()
+
+    def _made_digests(self, discord: DiscordConnection) -> Digests:
+        settings = self._settings
+        sink = DiscordDigests(discord, self._store, settings.discord.send_seconds, settings.language)
+        return Digests(self._store, sink, settings.policy.prior_half_life_days, self._heard)
+
+    def _heard(self) -> dict[str, bool]:
+        """Return the rooms that run, and whether each can be heard now."""
+        return {str(key): not health.down for key, health in self.running().items()}
+
+    def _start(self, room: Room, watches: Sequence[Watch], source: str | None = None) -> None:
+        self._watching[room.key] = tuple(watches)
+        watcher, collector = self._watcher(room, watches)
+
+        async def over() -> None:
+            self._watching.pop(room.key, None)
+            self._threads.pop(room.key, None)
+            await self._tell(collector)
+
+        async def before() -> None:
+            if source is not None:
+                await self._store.register(watches, source)
+
+        self._rooms.start(watcher, before, over)
+
+    def _listen_to_thread(self, guild: int, above: int, thread: int, written: Subscription) -> None:
+        """Watch a thread as the channel above it is watched, from its first message on."""
+        assert self._discord is not None
+        above_key = RoomKey("discord", f"{guild}/{above}")
+        hub, watches = self._discord.hub, self._watching.get(above_key, ())
+        key = RoomKey("discord", f"{guild}/{thread}")
+        if not watches or key in self._rooms.keys or key in self._own_rooms:
+            hub.unsubscribe(written)  # it is watched by itself, if not just now
+            return
+        if len(self._threads) >= MAX_THREADS:
+            log.warning("thread %d is not listened to: %d at once are", thread, MAX_THREADS)
+            hub.unsubscribe(written)
+            return
+        self._threads[key] = above_key
+        room = DiscordTextRoom(f"{guild}/{thread}", hub, self._under_way, written)
+        self._start(room, [replace(watch, room=room.key) for watch in watches], "thread")
+
+    async def _open_added(self) -> None:
+        """Open what communities added themselves. What cannot be opened is told, and holds nothing else up."""
+        rows = await list_watches(self._store)
+        self._own_rooms = frozenset(row.watch.room for row in rows)
+        for key in {row.watch.room for row in rows if row.source == "community"}:
+            try:
+                await self.reload(key)
+            except RefusedWatchError as error:
+                log.error("%s: %s", key, error.params.get("why", error))
+
+    async def reload(self, key: RoomKey) -> None:
+        """Bring a room in line with its watches: open, close, or open it anew. Raises RefusedWatchError."""
+        async with self._reloading:  # two at once would open the room twice
+            await self._reload(key)
+
+    async def _reload(self, key: RoomKey) -> None:
+        try:
+            rows = await list_watches(self._store, room=key)
+            self._own_rooms = (self._own_rooms | {key}) if rows else (self._own_rooms - {key})
+            settings = room_settings(key, rows, self._in_file.get(key), self._settings.streams)
+            if settings is not None:
+                check_address(settings)
+                room = open_room(settings, self._sources)
+        except (RoomError, ValidationError) as error:
+            raise RefusedWatchError("watch.cannot_open", why=str(error)) from error
+        await self._close(key)
+        if settings is not None:
+            self._start(room, _watches(settings, key))
+
+    async def _close(self, key: RoomKey) -> None:
+        """Stop a room and the threads below it, which are watched as it was."""
+        below = [thread for thread, above in self._threads.items() if above == key]
+        for one in (key, *below):
+            self._watching.pop(one, None)
+            self._threads.pop(one, None)
+            await self._rooms.stop(one)
+
+    def running(self) -> Mapping[RoomKey, RoomHealth]:
+        """Return how the rooms that run now are doing."""
+        return self._rooms.health()
+
+    async def _under_way(self, key: RoomKey) -> Left | None:
+        """Return where a room was left at the last stop."""
+        return await self._store.run(lambda database: read_left(database, key))
 
     def _watcher(self, room: Room, watches: Sequence[Watch]) -> tuple[Watcher, _Collector]:
         collector = _Collector()
@@ -179,7 +322,7 @@ class _Service:
 
         observers = (*self._face.observers, collector)
         policy = self._settings.policy
-        return Watcher(room, watches, self._stage, self._store, policy, observers, tell), collector
+        return Watcher(room, watches, self._stage, self._store, policy, observers, tell, self._memory), collector
 
     async def _tell(self, collector: _Collector) -> None:
         """Say what became of shows that are over; their warnings first."""
@@ -196,31 +339,8 @@ class _Service:
         if not self._stopped:
             database = str(self._settings.store.path)
             self._face.finished(list(self._summaries), database, await _alerted(self._store, self._keys))
-        if self._unread or await self._outbox.undelivered():
+        if self._unread or self._rooms.failed or await self._outbox.undelivered():
             self.exit_code = 1
-
-    async def _supervise(self, watcher: Watcher, collector: _Collector) -> None:
-        """Run a room to its end; open it again, later and later, when it fails."""
-        limits = self._settings.limits
-        wait = limits.restart_seconds
-        clock = asyncio.get_running_loop().time
-        while True:
-            began = clock()
-            try:
-                await watcher.run()
-                break
-            except RoomError as error:
-                log.error("%s", error)
-                self.exit_code = 1
-                return
-            except Exception as error:
-                if not isinstance(error, StoreError | RoomLostError):
-                    log.exception("room %s failed", watcher.room.key)
-                wait = limits.restart_seconds if clock() - began > WELL_AFTER else wait
-                log.warning("%s: %s; opened again in %.0f s", watcher.room.key, error, wait)
-                await asyncio.sleep(wait * random.uniform(0.8, 1.2))
-                wait = min(2 * wait, limits.restart_most_seconds)
-        await self._tell(collector)
 
     async def _expire(self) -> None:
         """Delete old quotes; a database that is busy now is asked again in an hour."""
@@ -232,9 +352,20 @@ class _Service:
         log.info("%d old quotes deleted", gone)
 
 
-async def _all_over(tasks: Sequence[asyncio.Task[None]]) -> None:
-    """Wait until all tasks are done; what they raise is their group's matter."""
-    await asyncio.wait(tasks)
+def _check_discord(settings: Settings) -> None:
+    """Raise RoomError when something needs Discord and there is no token."""
+    if settings.discord.token is not None:
+        return
+    for room in settings.rooms:
+        if room.kind == "discord" or any(watch.channel.startswith("discord:") for watch in room.watches):
+            raise RoomError(f"{room.address}: needs Discord: set PITCHWATCH_DISCORD__TOKEN to the bot's token")
+
+
+def _connection(settings: Settings, store: Store) -> DiscordConnection | None:
+    if settings.discord.token is None:
+        return None
+    use_server(settings.discord)
+    return DiscordConnection(Parts(settings, store, Reviews(store, settings.policy), Hub()))
 
 
 def _watches(room: RoomSettings, key: RoomKey) -> list[Watch]:

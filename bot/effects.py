@@ -30,10 +30,14 @@ class AlertBody:
 
 @dataclass(frozen=True, slots=True)
 class OpenAlert:
-    """A new warning. `held_back` when the cap per hour is reached: stored and counted, not sent."""
+    """A new warning. `held_back` when the cap per hour is reached: stored and counted, not sent.
+
+    `most_per_hour` is that cap for a channel of people, over all shows, in hours of the clock.
+    """
 
     body: AlertBody
     held_back: bool = False
+    most_per_hour: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

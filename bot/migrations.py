@@ -105,7 +105,7 @@ CREATE TABLE outbox (
     desired_version INTEGER NOT NULL,
     delivered_version INTEGER NOT NULL,
     attempted_version INTEGER NOT NULL,  -- above delivered: its outcome is not known yet
-    state TEXT NOT NULL,             -- pending, sent, unknown, failed
+    state TEXT NOT NULL,             -- pending, sent, unknown, blocked (nowhere to send it), deleted (by hand)
     attempts INTEGER NOT NULL,
     next_try TEXT NOT NULL,
     reference TEXT,                  -- what the sink finds its message by
@@ -176,6 +176,165 @@ def first_tables(db: Database) -> None:
     for statement in _FIRST.split(";\n"):
         if statement.strip():
             db.execute(statement)
+
+
+_REVIEWING = """
+ALTER TABLE evidence ADD COLUMN seat INTEGER;
+ALTER TABLE outbox ADD COLUMN attempted TEXT;
+ALTER TABLE outbox ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE alerts ADD COLUMN channel TEXT NOT NULL DEFAULT '';
+UPDATE alerts SET channel = COALESCE(
+    (SELECT CASE sink WHEN 'dry_run' THEN 'dry_run:' || channel ELSE channel END FROM outbox WHERE alert = alerts.id),
+    ''
+);
+ALTER TABLE reviews ADD COLUMN changes TEXT NOT NULL DEFAULT '[]';
+CREATE TABLE communities (
+    community TEXT PRIMARY KEY,
+    channel TEXT,                    -- where its warnings go, unless a watch says otherwise
+    moderator_role TEXT,             -- unset: whoever may manage messages
+    ping_role TEXT,                  -- unset: nobody is pinged
+    ping_from REAL NOT NULL DEFAULT 0.95,
+    language TEXT,                   -- unset: the guild's own
+    sensitivity TEXT NOT NULL DEFAULT 'normal',
+    source TEXT NOT NULL             -- file (read-only) or community
+) STRICT;
+CREATE TABLE audit (
+    id INTEGER PRIMARY KEY,
+    community TEXT NOT NULL,
+    actor TEXT NOT NULL,             -- an account
+    action TEXT NOT NULL,
+    subject TEXT NOT NULL,           -- an alert, an account, a room or a setting
+    details TEXT NOT NULL,           -- JSON object
+    done TEXT NOT NULL               -- wall clock
+) STRICT;
+CREATE INDEX audit_by_subject ON audit(community, subject);
+CREATE TABLE notes (
+    id INTEGER PRIMARY KEY,
+    alert TEXT NOT NULL REFERENCES alerts(id),
+    community TEXT NOT NULL,
+    author TEXT NOT NULL,
+    text TEXT NOT NULL,
+    written TEXT NOT NULL
+) STRICT;
+CREATE INDEX notes_by_alert ON notes(alert);
+CREATE TABLE dismissed_texts (
+    community TEXT NOT NULL,
+    signature TEXT NOT NULL,         -- SimHash of a quote of a dismissed warning, in hexadecimal
+    review INTEGER NOT NULL REFERENCES reviews(id),
+    noted TEXT NOT NULL,
+    PRIMARY KEY (community, signature, review)
+) STRICT;
+CREATE INDEX reviews_by_alert ON reviews(alert);
+CREATE TABLE own_notes (
+    name TEXT PRIMARY KEY,           -- what the bot notes for its next start
+    value TEXT NOT NULL
+) STRICT;
+"""
+
+
+@migrations()
+def reviewing(db: Database) -> None:
+    """Settings of communities, what moderators did, and what dismissed warnings looked like."""
+    for statement in _REVIEWING.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_COMMUNITIES = """
+CREATE TABLE digests (
+    community TEXT PRIMARY KEY,
+    every TEXT NOT NULL,             -- day, week or month
+    weekday INTEGER NOT NULL,        -- 0 Monday … 6 Sunday, for week
+    hour INTEGER NOT NULL,           -- of the community's own day
+    zone TEXT NOT NULL,              -- IANA name
+    channel TEXT NOT NULL,           -- discord:number
+    least INTEGER NOT NULL,          -- episodes below which nothing is sent
+    next_due TEXT NOT NULL           -- wall clock, UTC
+) STRICT;
+CREATE TABLE digest_runs (
+    community TEXT NOT NULL,
+    due TEXT NOT NULL,
+    since TEXT NOT NULL,
+    state TEXT NOT NULL,             -- pending, sent, empty, blocked, unknown, dropped (for a newer one)
+    attempted TEXT,
+    reference TEXT,
+    error TEXT,
+    PRIMARY KEY (community, due)
+) STRICT;
+CREATE TABLE records (
+    id INTEGER PRIMARY KEY,
+    community TEXT NOT NULL,
+    account TEXT NOT NULL REFERENCES accounts(id),
+    what TEXT NOT NULL,              -- followers, or what else was looked up
+    value REAL NOT NULL,
+    source TEXT NOT NULL,
+    as_of TEXT NOT NULL,             -- ISO date
+    noted_by TEXT NOT NULL,
+    noted TEXT NOT NULL,
+    undone TEXT
+) STRICT;
+CREATE INDEX records_by_account ON records(account, community);
+CREATE TABLE links (
+    community TEXT NOT NULL,
+    account TEXT NOT NULL,
+    other TEXT NOT NULL,             -- the same person, say moderators
+    by TEXT NOT NULL,
+    since TEXT NOT NULL,
+    PRIMARY KEY (community, account, other)
+) STRICT;
+ALTER TABLE statements ADD COLUMN status TEXT NOT NULL DEFAULT 'shown';
+ALTER TABLE statements ADD COLUMN decided_by TEXT;
+ALTER TABLE statements ADD COLUMN message TEXT;
+ALTER TABLE watches ADD COLUMN paused INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE watches ADD COLUMN options TEXT NOT NULL DEFAULT '{}';
+ALTER TABLE watches ADD COLUMN added_by TEXT;
+"""
+
+
+@migrations()
+def communities_speak(db: Database) -> None:
+    """Digests, known figures, joined accounts, statements with their review, and watches of a community's own."""
+    for statement in _COMMUNITIES.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+_DIGESTS = """
+ALTER TABLE digest_runs ADD COLUMN before TEXT NOT NULL DEFAULT '';
+ALTER TABLE digest_runs ADD COLUMN channel TEXT NOT NULL DEFAULT '';
+ALTER TABLE digest_runs ADD COLUMN attempts INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE digest_runs ADD COLUMN next_try TEXT NOT NULL DEFAULT '';
+ALTER TABLE digest_runs ADD COLUMN told INTEGER NOT NULL DEFAULT 0;
+ALTER TABLE digest_runs ADD COLUMN least INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX digest_runs_waiting ON digest_runs(state, next_try);
+CREATE TABLE outages (
+    room TEXT NOT NULL,              -- empty: the bot itself did not run
+    since TEXT NOT NULL,             -- wall clock
+    until TEXT NOT NULL,
+    PRIMARY KEY (room, since)
+) STRICT;
+"""
+
+
+@migrations()
+def digests_are_sent(db: Database) -> None:
+    """How a digest was tried to be sent, and when rooms could not be heard."""
+    for statement in _DIGESTS.split(";\n"):
+        if statement.strip():
+            db.execute(statement)
+
+
+@migrations()
+def names_where_they_were_seen(db: Database) -> None:
+    """A name belongs to the show in which it was seen: one server's nickname is no business of another one."""
+    db.execute("ALTER TABLE participations ADD COLUMN name TEXT NOT NULL DEFAULT ''")
+    db.execute("UPDATE participations SET name = (SELECT name FROM accounts a WHERE a.id = account)")
+
+
+@migrations()
+def messages_are_deleted(db: Database) -> None:
+    """Whether the message behind a quote was deleted since."""
+    db.execute("ALTER TABLE evidence ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0")
 
 
 def newest() -> int:

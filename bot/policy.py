@@ -12,6 +12,7 @@ from typing import Any, Final
 from bot.effects import AlertBody, Effect, EndEpisode, OpenAlert, Record, UpdateAlert, alert_id
 from config.settings import PolicySettings, Sensitivity
 from detectors.records import Account, EpisodeState, Finding, Message, RoomKey
+from detectors.signatures import near, signature
 
 #: Rise of the score, or number of new quotes, from which an update says enough to be made.
 UPDATE_SCORE: Final = 0.05
@@ -19,6 +20,9 @@ UPDATE_QUOTES: Final = 2
 #: Most that earlier decisions move an account, in log-odds, and what one recent decision moves.
 PRIOR_MOST: Final = 1.5
 PRIOR_EACH: Final = 0.5
+#: The same for the kind of room; a confirmed warning undoes half of what a dismissed one did, and no more.
+KIND_MOST: Final = 0.9
+KIND_EACH: Final = 0.15
 #: Episodes followed at once.
 MAX_OPEN: Final = 200
 
@@ -41,6 +45,9 @@ class History:
 
     confirmed: float = 0.0
     dismissed: float = 0.0
+    #: How many decisions there are, however old.
+    times_confirmed: int = 0
+    times_dismissed: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +58,10 @@ class View:
     snoozed: frozenset[Account] = frozenset()
     snoozed_room: bool = False
     history: Mapping[Account, History] = field(default_factory=dict)
+    #: Decisions about all warnings in rooms of this kind.
+    kind_history: History = field(default_factory=History)
+    #: Signatures of what was quoted in warnings that were dismissed.
+    dismissed: frozenset[int] = frozenset()
 
 
 @dataclass(slots=True)
@@ -90,7 +101,9 @@ class Policy:
         score = self._score(view, episode)
         if sent is not None:
             return former + self._update(sent, episode, score, view)
-        if score >= self._threshold():
+        if _was_dismissed(view, episode):
+            return former + self._remark(key, episode, score)
+        if score >= raised_threshold(self._threshold(), view.kind_history):
             return former + self._raise(key, episode, score, view)
         return former + self._remark(key, episode, score)
 
@@ -111,17 +124,10 @@ class Policy:
         )
 
     def _score(self, view: View, episode: EpisodeState) -> float:
-        history = view.history.get(episode.person.account, History())
-        prior = PRIOR_EACH * (history.confirmed - history.dismissed)
-        logit = episode.logit + max(-PRIOR_MOST, min(PRIOR_MOST, prior))
-        return round(1.0 / (1.0 + math.exp(-logit)), 4)
+        return _sigmoid(episode.logit + prior(view.history.get(episode.person.account, History())))
 
     def _threshold(self) -> float:
-        return {
-            "low": self._settings.threshold_low,
-            "normal": self._settings.threshold_normal,
-            "high": self._settings.threshold_high,
-        }[self.watch.sensitivity]
+        return threshold(self._settings, self.watch.sensitivity)
 
     def _raise(self, key: tuple[str, int], episode: EpisodeState, score: float, view: View) -> list[Effect]:
         body = self._body(episode, score, view)
@@ -131,7 +137,7 @@ class Policy:
         while len(self._open) >= MAX_OPEN:
             del self._open[next(iter(self._open))]
         self._open[key] = Sent(body.id, score, episode.at, body.evidence[-1].event_id)
-        return [OpenAlert(body, held_back=capped)]
+        return [OpenAlert(body, capped, self._settings.alerts_per_hour)]
 
     def _update(self, sent: Sent, episode: EpisodeState, score: float, view: View) -> list[Effect]:
         newest = episode.evidence[-1].event_id
@@ -172,10 +178,10 @@ class Policy:
         watch = self.watch
         history = view.history.get(episode.person.account, History())
         reasons = list(episode.reasons)
-        if round(history.confirmed):
-            reasons.append(Message("why.earlier_confirmed", {"count": round(history.confirmed)}))
-        if round(history.dismissed):
-            reasons.append(Message("why.earlier_dismissed", {"count": round(history.dismissed)}))
+        if history.times_confirmed:
+            reasons.append(Message("why.earlier_confirmed", {"count": history.times_confirmed}))
+        if history.times_dismissed:
+            reasons.append(Message("why.earlier_dismissed", {"count": history.times_dismissed}))
         return AlertBody(
             id=alert_id(watch.community, watch.room, self._show, episode.person.account, episode.number),
             community=watch.community,
@@ -207,3 +213,44 @@ class Policy:
         }
         self._recorded = {(who, n) for who, n in numbers["recorded"]}
         self._raised.extend(numbers["raised"])
+
+
+def threshold(settings: PolicySettings, sensitivity: Sensitivity) -> float:
+    """Return the score from which a sensitivity warns, before a community's own decisions."""
+    return {
+        "low": settings.threshold_low,
+        "normal": settings.threshold_normal,
+        "high": settings.threshold_high,
+    }[sensitivity]
+
+
+def prior(history: History) -> float:
+    """Return what earlier decisions about an account add to its evidence, in log-odds."""
+    return max(-PRIOR_MOST, min(PRIOR_MOST, PRIOR_EACH * (history.confirmed - history.dismissed)))
+
+
+def raised_threshold(usual: float, history: History) -> float:
+    """Return the threshold after what a community dismissed in this kind of room. It never falls below the usual."""
+    shift = max(0.0, min(KIND_MOST, KIND_EACH * (history.dismissed - history.confirmed / 2)))
+    return _sigmoid(_logit(usual) + shift)
+
+
+def needed(usual: float, history: History, kind_history: History) -> float:
+    """Return the probability that the show alone must give before an account is warned about."""
+    return _sigmoid(_logit(raised_threshold(usual, kind_history)) - prior(history))
+
+
+def _was_dismissed(view: View, episode: EpisodeState) -> bool:
+    """Whether all that could be quoted says nearly the same as what moderators dismissed before."""
+    if not view.dismissed:
+        return False
+    signatures = [signature(quote.text) for quote in episode.evidence]
+    return all(one is not None and any(near(one, other) for other in view.dismissed) for one in signatures)
+
+
+def _sigmoid(logit: float) -> float:
+    return round(1.0 / (1.0 + math.exp(-logit)), 4)
+
+
+def _logit(probability: float) -> float:
+    return math.log(probability / (1.0 - probability))

@@ -39,8 +39,14 @@ def alert_row(body: AlertBody, held_back: bool, now: str) -> dict[str, Any]:
         "held_back": int(held_back),
         "version": 1,
         "raised": now,
+        "channel": channel_of(body),
         **changing_columns(body),
     }
+
+
+def channel_of(body: AlertBody) -> str:
+    """Return the channel under which a warning is counted; dry runs take nothing from what people are sent."""
+    return f"dry_run:{body.channel}" if body.dry_run else body.channel
 
 
 def changing_columns(body: AlertBody) -> dict[str, Any]:
@@ -67,6 +73,7 @@ def evidence_rows(body: AlertBody, version: int, now: str) -> Iterable[dict[str,
             "kind": quote.kind,
             "text": quote.text,
             "pitch": quote.pitch,
+            "seat": quote.seat,
             "noted": now,
         }
 
@@ -116,6 +123,7 @@ def participation_rows(progress: ShowProgress) -> Iterable[dict[str, Any]]:
             "room": str(progress.info.room),
             "show": progress.info.id,
             "account": str(part.person.account),
+            "name": part.person.name,
             "lines": part.lines,
             "selling_lines": part.selling_lines,
             "words": part.words,

@@ -15,10 +15,12 @@ from typing import Any, Final, TypeVar
 
 from sqlite_utils import Database
 
-from bot import rows
+from bot import deletions, rows
 from bot.effects import AlertBody, Effect, EndEpisode, OpenAlert, Record, ShowProgress, UpdateAlert
 from bot.migrations import migrations
-from bot.policy import History, View, Watch
+from bot.parcels import bump, newest_sent
+from bot.policy import View, Watch
+from bot.views import read_view
 from detectors.records import Account, Person, RoomKey
 
 T = TypeVar("T")
@@ -26,6 +28,8 @@ T = TypeVar("T")
 #: Name of the sink that notes what a dry run would have sent.
 DRY_RUN: Final = "dry_run"
 MEMORY: Final = ":memory:"
+#: Deleted messages remembered, for warnings that come to quote them later.
+MAX_DELETED: Final = 5_000
 
 
 class StoreError(Exception):
@@ -89,6 +93,7 @@ class Store:
         self._busy_seconds = busy_seconds
         self._thread = ThreadPoolExecutor(1, thread_name_prefix="store")
         self._database: Database | None = None
+        self._deleted: dict[int, None] = {}  # used on the writer thread only
         #: Set after every change that may have put something into the outbox.
         self.changed = asyncio.Event()
 
@@ -126,6 +131,9 @@ class Store:
             with database.atomic():
                 for effect in effects:
                     _apply(database, effect, now.isoformat())
+                if self._deleted:
+                    quoting = [effect.body.id for effect in effects if isinstance(effect, OpenAlert | UpdateAlert)]
+                    deletions.mark_known(database, quoting, self._deleted)
                 for snapshot in snapshots:
                     _save_snapshot(database, snapshot, now.isoformat())
 
@@ -145,6 +153,8 @@ class Store:
                     database.execute("UPDATE watches SET source = 'former' WHERE source = 'file'")
                 for watch in listed:
                     _save_room(database, watch.room)
+                    if source == "thread" and _has_own_watch(database, watch):
+                        continue  # a thread with a watch of its own keeps it
                     database.table("watches").upsert(
                         {
                             "community": watch.community,
@@ -169,10 +179,23 @@ class Store:
 
         return await self.run(work)
 
-    async def view(self, watch: Watch, accounts: Iterable[Account], half_life_days: float) -> View:
+    async def view(self, watch: Watch, show: str, accounts: Iterable[Account], half_life_days: float) -> View:
         """Return what the watch's community knows about `accounts` and this room."""
         names = [str(account) for account in accounts]
-        return await self.run(lambda database: read_view(database, watch, names, half_life_days))
+        return await self.run(lambda database: read_view(database, watch, show, names, half_life_days))
+
+    async def note_deleted(self, messages: Sequence[int]) -> None:
+        """Note that messages of Discord were deleted; warnings that quote them are shown anew. Raises StoreError."""
+
+        def work(database: Database) -> bool:
+            self._deleted |= dict.fromkeys(messages)
+            for oldest in list(self._deleted)[:-MAX_DELETED]:
+                del self._deleted[oldest]
+            with database.atomic():
+                return deletions.note_deleted(database, messages)
+
+        if await self.run(work):
+            self.changed.set()
 
     async def expire_evidence(self, keep_days: int) -> int:
         """Delete quoted text older than `keep_days`; return how many rows went."""
@@ -196,41 +219,6 @@ class Store:
         return await self.run(work)
 
 
-def read_view(database: Database, watch: Watch, accounts: Sequence[str], half_life_days: float) -> View:
-    """Read exemptions, snoozes and decayed decisions for the named accounts."""
-    now = datetime.now(UTC)
-    marks = ",".join("?" * len(accounts))
-    exempt = database.query(
-        f"SELECT account FROM exemptions WHERE community = ? AND account IN ({marks})", [watch.community, *accounts]
-    )
-    snoozed = {
-        row["subject"]
-        for row in database.query(
-            "SELECT subject FROM snoozes WHERE community = ? AND until > ?", [watch.community, now.isoformat()]
-        )
-    }
-    history: dict[Account, History] = {}
-    for row in database.query(
-        "SELECT a.account, r.decision, r.decided FROM reviews r JOIN alerts a ON a.id = r.alert"
-        f" WHERE r.community = ? AND r.undone IS NULL AND a.account IN ({marks})",
-        [watch.community, *accounts],
-    ):
-        days = (now - datetime.fromisoformat(row["decided"])).total_seconds() / 86_400
-        count = 0.5 ** (max(0.0, days) / half_life_days)
-        account = Account.parse(row["account"])
-        before = history.get(account, History())
-        if row["decision"] == "confirmed":
-            history[account] = History(before.confirmed + count, before.dismissed)
-        else:
-            history[account] = History(before.confirmed, before.dismissed + count)
-    return View(
-        exempt=frozenset(Account.parse(row["account"]) for row in exempt),
-        snoozed=frozenset(Account.parse(name) for name in accounts if name in snoozed),
-        snoozed_room=str(watch.room) in snoozed,
-        history=history,
-    )
-
-
 def _apply(database: Database, effect: Effect, now: str) -> None:
     if isinstance(effect, OpenAlert):
         _open_alert(database, effect, now)
@@ -250,11 +238,14 @@ def _apply(database: Database, effect: Effect, now: str) -> None:
 def _open_alert(database: Database, effect: OpenAlert, now: str) -> None:
     body = effect.body
     _save_account(database, body.person, now)
-    inserted = database.table("alerts").insert(rows.alert_row(body, effect.held_back, now), ignore=True)
+    held_back = effect.held_back or _channel_is_full(database, effect, now)
+    inserted = database.table("alerts").insert(rows.alert_row(body, held_back, now), ignore=True)
     if inserted.db.execute("SELECT changes()").fetchone()[0] == 0:
         return  # the same episode, seen again after a restart
     _save_evidence(database, body, 1, now)
-    if not effect.held_back:
+    if held_back:
+        _say_that_more_waits(database, body)
+    else:
         sink = DRY_RUN if body.dry_run else body.channel.split(":", 1)[0]
         database.table("outbox").insert(
             {
@@ -273,18 +264,31 @@ def _open_alert(database: Database, effect: OpenAlert, now: str) -> None:
         )
 
 
+def _channel_is_full(database: Database, effect: OpenAlert, now: str) -> bool:
+    """Whether a channel of people had its most warnings in the last hour of the clock, from all shows together."""
+    body = effect.body
+    if body.dry_run or effect.most_per_hour is None or ":" not in body.channel:
+        return False
+    hour_ago = (datetime.fromisoformat(now) - timedelta(hours=1)).isoformat()
+    sent = database.execute(
+        "SELECT COUNT(*) FROM alerts WHERE channel = ? AND held_back = 0 AND raised > ?", [body.channel, hour_ago]
+    ).fetchone()[0]
+    return bool(sent >= effect.most_per_hour)
+
+
+def _say_that_more_waits(database: Database, body: AlertBody) -> None:
+    """Show the newest warning of the channel anew: it says how many more there are."""
+    newest = newest_sent(database, body.community, rows.channel_of(body))
+    if newest is not None and ":" in body.channel:
+        bump(database, newest)
+
+
 def _update_alert(database: Database, body: AlertBody, now: str) -> None:
-    known = list(database.query("SELECT version, last_at FROM alerts WHERE id = ?", [body.id]))
+    known = list(database.query("SELECT last_at FROM alerts WHERE id = ?", [body.id]))
     if not known or known[0]["last_at"] >= body.at:
         return  # the same update, seen again after a restart
-    version = known[0]["version"] + 1
-    database.table("alerts").update(body.id, {**rows.changing_columns(body), "version": version})
-    _save_evidence(database, body, version, now)
-    database.execute(
-        "UPDATE outbox SET desired_version = ?, state = CASE state WHEN 'sent' THEN 'pending' ELSE state END"
-        " WHERE alert = ?",
-        [version, body.id],
-    )
+    database.table("alerts").update(body.id, rows.changing_columns(body))
+    _save_evidence(database, body, bump(database, body.id), now)
 
 
 def _save_evidence(database: Database, body: AlertBody, version: int, now: str) -> None:
@@ -300,18 +304,33 @@ def _save_progress(database: Database, progress: ShowProgress, now: str) -> None
         known = database.execute("SELECT started FROM shows WHERE room = ? AND id = ?", [row["room"], row["id"]])
         row["started"] = (known.fetchone() or [now])[0]  # when it was first heard, not when it was last written
     database.table("shows").upsert(row, pk=("room", "id"))
+    if progress.ended:
+        _say_that_it_is_over(database, row["room"], row["id"])
     for part in progress.people:
         _save_account(database, part.person, now)
     for row in rows.participation_rows(progress):
         # Somebody who was forgotten for a while is counted anew; what was written stays the least.
         database.execute(
-            "INSERT INTO participations (room, show, account, lines, selling_lines, words, seconds, seated)"
-            " VALUES (:room, :show, :account, :lines, :selling_lines, :words, :seconds, :seated)"
-            " ON CONFLICT(room, show, account) DO UPDATE SET lines = MAX(lines, excluded.lines),"
+            "INSERT INTO participations (room, show, account, name, lines, selling_lines, words, seconds, seated)"
+            " VALUES (:room, :show, :account, :name, :lines, :selling_lines, :words, :seconds, :seated)"
+            " ON CONFLICT(room, show, account) DO UPDATE SET name = excluded.name, lines = MAX(lines, excluded.lines),"
             " selling_lines = MAX(selling_lines, excluded.selling_lines), words = MAX(words, excluded.words),"
             " seconds = MAX(seconds, excluded.seconds), seated = MAX(seated, excluded.seated)",
             row,
         )
+
+
+def _has_own_watch(database: Database, watch: Watch) -> bool:
+    query = "SELECT 1 FROM watches WHERE community = ? AND room = ? AND source IN ('file', 'community')"
+    return database.execute(query, [watch.community, str(watch.room)]).fetchone() is not None
+
+
+def _say_that_it_is_over(database: Database, room: str, show: str) -> None:
+    """Show a show's warnings anew where messages are edited in place: they say whether the show still runs."""
+    for (alert,) in database.execute(
+        "SELECT id FROM alerts WHERE room = ? AND show = ? AND channel LIKE '%:%'", [room, show]
+    ).fetchall():
+        bump(database, alert)
 
 
 def _save_room(database: Database, room: RoomKey) -> None:

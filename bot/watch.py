@@ -4,7 +4,7 @@ import logging
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Final, Protocol
 
 from bot.effects import Effect, OpenAlert, Participation, ShowProgress
@@ -26,6 +26,7 @@ from detectors.records import (
     Tick,
     Unavailable,
 )
+from detectors.repeats import RepeatMemory
 from detectors.show import Show
 
 log = logging.getLogger(__name__)
@@ -126,6 +127,7 @@ class Watcher:
         settings: PolicySettings,
         observers: Sequence[Observer] = (),
         after_batch: Callable[[], Awaitable[None]] | None = None,
+        memory: RepeatMemory | None = None,
     ) -> None:
         self.room = room
         self._watches = tuple(watches)
@@ -134,6 +136,7 @@ class Watcher:
         self._settings = settings
         self._observers = tuple(observers)
         self._after_batch = after_batch
+        self._memory = memory
         self._live: _LiveShow | None = None
         self._busy = False
 
@@ -148,11 +151,16 @@ class Watcher:
                     if self._after_batch is not None:
                         await self._after_batch()
 
+    @property
+    def show(self) -> Show | None:
+        """The show that is on now."""
+        return self._live.show if self._live is not None else None
+
     async def save(self) -> None:
         """Write where the show stands, before a stop. A batch cut off in the middle is left to the next start."""
         live = self._live
         if live is not None and not self._busy:
-            await self._store.apply([live.progress((), False, self.room.skipped)], [live.snapshot()])
+            await self._store.apply([live.progress(False, self.room.skipped)], [live.snapshot()])
 
     async def _handle(self, batch: Sequence[Event]) -> None:
         first = batch[0]
@@ -168,11 +176,9 @@ class Watcher:
         for event, reading in zip(fresh, readings, strict=True):
             effects += self._step(live, event, reading, views)
         closed = isinstance(first, RoomState) and first.state == "closed"
-        phases: tuple[PhaseSpan, ...] = ()
         if closed:
             live.show.at = max(live.show.at, first.at)
-            ending, spans = live.panel.finish(live.show)
-            phases = tuple(spans)
+            ending = live.panel.finish(live.show)
             effects += [
                 effect
                 for p in live.policies
@@ -185,11 +191,11 @@ class Watcher:
         ended = closed and live.handled > 0
         if effects or ended or live.show.at - live.written_at >= WRITE_SECONDS:
             # The show's own row first: everything else refers to it.
-            written = [live.progress(phases, closed, self.room.skipped), *effects]
+            written = [live.progress(closed, self.room.skipped), *effects]
             await self._store.apply(written, [live.snapshot()])
             live.written_at = live.show.at
         if closed:
-            self._close(live, phases)
+            self._close(live)
 
     def _step(
         self, live: "_LiveShow", event: Event, reading: Reading | Unavailable | None, views: dict[int, View]
@@ -198,19 +204,21 @@ class Watcher:
         show.apply(event)
         if isinstance(event, Line):
             live.count(event, reading)
+            live.note_exempt(event)
         observed = live.panel.observe(show, event, reading)
         effects: list[Effect] = []
         for policy in live.policies:
             effects += [policy.note(finding) for finding in observed.findings]
             if observed.episode is not None:
-                effects += policy.decide(views[id(policy)], observed.episode)
+                view = views[id(policy)]
+                effects += policy.decide(replace(view, exempt=view.exempt | live.exempt), observed.episode)
         for observer in self._observers:
             observer.read(show, event, reading, observed.episode)
         return effects
 
     async def _open(self, info: ShowInfo) -> "_LiveShow":
         policies = [Policy(watch, info.id, self._settings) for watch in self._watches]
-        live = _LiveShow(Show(info), policies)
+        live = _LiveShow(Show(info), policies, self._memory)
         numbers = await self._store.snapshot(self.room.key, info.id)
         if numbers is not None:
             live.restore(numbers)
@@ -219,8 +227,9 @@ class Watcher:
             observer.opened(live.show)
         return live
 
-    def _close(self, live: "_LiveShow", phases: tuple[PhaseSpan, ...]) -> None:
+    def _close(self, live: "_LiveShow") -> None:
         show = live.show
+        phases = live.panel.phases(show)
         summary = ShowSummary(
             show.info, show.events, live.known, self.room.skipped, show.unread, live.alerts, show.at, phases
         )
@@ -230,15 +239,16 @@ class Watcher:
 
     async def _view(self, policy: Policy, live: "_LiveShow", batch: Sequence[Event]) -> View:
         accounts: set[Account] = {event.person.account for event in batch if isinstance(event, Line)}
-        return await self._store.view(policy.watch, accounts, self._settings.prior_half_life_days)
+        half_life = self._settings.prior_half_life_days
+        return await self._store.view(policy.watch, live.show.info.id, accounts, half_life)
 
 
 class _LiveShow:
     """A show under way with everything that is remembered about it."""
 
-    def __init__(self, show: Show, policies: list[Policy]) -> None:
+    def __init__(self, show: Show, policies: list[Policy], memory: RepeatMemory | None = None) -> None:
         self.show = show
-        self.panel = Panel()
+        self.panel = Panel(memory=memory)
         self.policies = policies
         self.seen = Seen()
         self.known = 0
@@ -247,6 +257,15 @@ class _LiveShow:
         self.handled = 0
         self._catching_up = False
         self._selling: dict[Account, int] = {}
+        #: Who looks after the room, as the room says.
+        self.exempt: frozenset[Account] = frozenset()
+
+    def note_exempt(self, line: Line) -> None:
+        """Learn from the newest line of somebody whether they look after the room."""
+        account = line.person.account
+        if line.exempt != (account in self.exempt):
+            kept = {other for other in self.exempt if other in self.show.people and other != account}
+            self.exempt = frozenset(kept | {account} if line.exempt else kept)
 
     def sift(self, batch: Sequence[Event]) -> list[Event]:
         """Return the events that were not handled before.
@@ -284,9 +303,9 @@ class _LiveShow:
             if len(self._selling) > 2 * MAX_WRITTEN:
                 self._selling = {a: n for a, n in self._selling.items() if a in self.show.people}
 
-    def progress(self, phases: tuple[PhaseSpan, ...], ended: bool, dropped: int) -> ShowProgress:
+    def progress(self, ended: bool, dropped: int) -> ShowProgress:
         """Return where the show stands, for the store."""
-        show = self.show
+        show, phases = self.show, self.panel.phases(self.show)
         newest = list(show.people.values())[-MAX_WRITTEN:]
         people = tuple(
             Participation(p.person, p.lines, self._selling.get(p.person.account, 0), p.words, p.seconds, p.seated)

@@ -106,7 +106,11 @@ class WatchSettings(_Part):
     community: str = Field(
         "local", min_length=1, max_length=64, description="Whose warnings these are; `local` is the command line."
     )
-    channel: Literal["console"] = Field("console", description="Where warnings go: `console`.")
+    channel: str = Field(
+        "console",
+        pattern=r"^(console|discord:\d{1,20})$",
+        description="Where warnings go: `console`, or `discord:` and the number of a channel.",
+    )
     sensitivity: Sensitivity = Field("normal", description="How early to warn: low, normal or high.")
     dry_run: bool = Field(False, description="Note what would have been sent; send nothing.")
     consent: bool = Field(
@@ -114,25 +118,46 @@ class WatchSettings(_Part):
     )
 
 
+class JanusSettings(_Part):
+    """How a room on Janus is entered."""
+
+    pin: SecretStr | None = Field(None, description="PIN of the room and of its chat, where they have one.")
+    token: SecretStr | None = Field(None, description="Token, where the server or the room lets nobody in without one.")
+    api_secret: SecretStr | None = Field(None, description="The server's API secret, where it has one.")
+    seats: int = Field(4, ge=1, le=64, description="Seats that are listened to.")
+    chat: str | None = Field(
+        None, min_length=1, max_length=100, description="Number of the chat's TextRoom; unset: the same as the room's."
+    )
+    display: str = Field("Pitchwatch", min_length=1, max_length=64, description="The bot's name in the room.")
+
+
 class RoomSettings(_Part):
     """A room that is watched from the start."""
 
-    kind: Literal["replay", "media"] = Field(
-        description="Kind of room: `replay` plays a show script, `media` listens to a file or a stream."
+    kind: Literal["replay", "media", "discord", "janus"] = Field(
+        description="Kind of room: `replay` plays a show script, `media` listens to a file or a stream, `discord` reads"
+        " a text channel, a thread or the posts of a forum, `janus` sits in a live show with seats."
     )
     address: str = Field(
         min_length=1,
         max_length=2048,
-        description="Address within the kind: the path of the script; the path or URL of the sound.",
+        description="Address within the kind: the path of the script; the path or URL of the sound; the numbers of the"
+        " Discord server and channel, as in 123/456; the Janus server and the room, as in wss://host:8989/janus#1234.",
     )
     speed: float | None = Field(
         None, gt=0, le=100_000, description="Files only: how many times faster than life; unset: as fast as it can."
     )
     host: str | None = Field(
-        None, min_length=1, max_length=100, description="Media only: the name of whoever speaks there."
+        None,
+        min_length=1,
+        max_length=100,
+        description="Media: the name of whoever speaks there. Janus: the name of the show's host, if it is known.",
     )
     lang: Literal["en", "fr"] | None = Field(
-        None, description="Media only: the one language that is spoken there; unset: heard for each segment."
+        None, description="Media and Janus: the one language spoken there; unset: heard for each segment."
+    )
+    janus: JanusSettings = Field(
+        default_factory=lambda: JanusSettings.model_validate({}), description="Janus only: how it is entered."
     )
     watches: list[WatchSettings] = Field(
         default_factory=lambda: [WatchSettings.model_validate({})],
@@ -149,10 +174,50 @@ class RoomSettings(_Part):
         return self
 
 
+class CommunitySettings(_Part):
+    """A Discord server whose settings stand in the file."""
+
+    guild: int = Field(gt=0, description="Number of the server.")
+    moderator_role: int | None = Field(
+        None, gt=0, description="Role that reviews warnings; unset: whoever may manage messages."
+    )
+    ping_role: int | None = Field(None, gt=0, description="Role that is pinged by very sure warnings; unset: nobody.")
+    ping_from: Probability = Field(0.95, description="Score from which that role is pinged.")
+    language: Literal["en", "fr"] | None = Field(None, description="Language of warnings; unset: the server's own.")
+    exempt: list[int] = Field(
+        default_factory=list, max_length=500, description="Members of whom nothing is ever said, by their numbers."
+    )
+
+
+class StreamSettings(_Part):
+    """What communities may add by themselves."""
+
+    hosts: list[str] = Field(
+        default_factory=list,
+        max_length=1000,
+        description="Hosts from which communities may take streams, with all below them, as in `example.org`.",
+    )
+    per_community: int = Field(10, ge=0, le=1000, description="Watches that one community may add.")
+
+
 class DiscordSettings(_Part):
-    """The Discord account of the bot."""
+    """The Discord account of the bot, and the server it speaks to."""
 
     token: SecretStr | None = Field(None, description="Bot token; better given as PITCHWATCH_DISCORD__TOKEN.")
+    api_base: str = Field(
+        "https://discord.com/api/v10", pattern=r"^https?://\S+$", description="Where Discord's REST API is."
+    )
+    gateway: str = Field(
+        "wss://gateway.discord.gg/", pattern=r"^wss?://\S+$", description="Where Discord's gateway is."
+    )
+    cdn: str = Field("https://cdn.discordapp.com", pattern=r"^https?://\S+$", description="Where Discord's files are.")
+    ready_seconds: float = Field(
+        2.0, gt=0, le=60, description="How long to wait at a start for the next of the bot's servers to be told of."
+    )
+    send_seconds: float = Field(30.0, gt=0, le=600, description="Longest time that one message may take, in seconds.")
+    communities: list[CommunitySettings] = Field(
+        default_factory=list, max_length=1000, description="Servers whose settings stand in this file."
+    )
 
 
 class Settings(BaseSettings):
@@ -172,6 +237,9 @@ class Settings(BaseSettings):
         default_factory=lambda: PolicySettings.model_validate({}), description="When to warn."
     )
     limits: LimitSettings = Field(default_factory=lambda: LimitSettings.model_validate({}), description="Bounds.")
+    streams: StreamSettings = Field(
+        default_factory=lambda: StreamSettings.model_validate({}), description="What communities may add by themselves."
+    )
     discord: DiscordSettings = Field(
         default_factory=lambda: DiscordSettings.model_validate({}), description="The bot's Discord account."
     )
@@ -238,7 +306,7 @@ def _one_line(error: ValidationError, file: Path | None) -> str:
     more = f" (and {len(rest)} more)" if rest else ""
     if first["type"] == "extra_forbidden":
         return f"{origin}: {place}: there is no such setting{_nearest(first['loc'])}{more}"
-    value = "•••" if place.startswith("discord") else repr(first["input"])
+    value = "•••" if place.startswith("discord") or ".janus." in place else repr(first["input"])
     allowed = first["msg"][0].lower() + first["msg"][1:]
     if first["type"] in ("model_type", "model_attributes_type", "dict_type"):
         allowed = f"must be a table: [{place}]"
@@ -262,6 +330,7 @@ def _models() -> tuple[type[BaseModel], ...]:
         PolicySettings,
         LimitSettings,
         WatchSettings,
+        JanusSettings,
         RoomSettings,
         DiscordSettings,
     )

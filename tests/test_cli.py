@@ -51,9 +51,10 @@ def test_replay_finds_the_pitch_and_leaves_the_twin_alone_twice_the_same() -> No
     start = min(pitch["from"] for pitch in truth["pitches"])
     alerts = of_type(lines, "alert")
     assert {alert["show"] for alert in alerts} == {"en-reels-evening"}
-    assert alerts[0]["host"] == "@kingofreels"
     assert {alert["host"] for alert in alerts} <= {pitch["by"] for pitch in truth["pitches"]}
-    assert start <= alerts[0]["at"] <= start + 60
+    assert start <= alerts[0]["at"] <= start + 45
+    host = next(alert for alert in alerts if alert["host"] == "@kingofreels")
+    assert start <= host["at"] <= start + 60
     assert {"ebook", "coaching"} & {
         offer for line in lines if line["type"] in ("alert", "update") for offer in line["offers"]
     }

@@ -1,5 +1,6 @@
 """`pitchwatch doctor`: is everything in order, and if not, what to do."""
 
+import asyncio
 import sqlite3
 import sys
 import time
@@ -12,7 +13,9 @@ import numpy as np
 from rich.console import Console
 from rich.text import Text
 
+from bot.client import examine as examine_discord
 from bot.migrations import newest
+from bot.outbox import read_blocked
 from bot.rooms import RoomError
 from bot.rooms.registry import check_address
 from bot.sinks.console import write_line
@@ -57,8 +60,27 @@ def examine(settings: Settings, database: Path) -> Iterator[Diagnosis]:
     yield _database(database, settings)
     yield from _rooms(settings)
     yield Diagnosis("ports", True, say(language, "doctor.ports_ok"))
-    later = settings.discord.token is not None
-    yield Diagnosis("discord", True, say(language, "doctor.discord_later" if later else "doctor.discord_off"))
+    yield from _discord(settings, database)
+
+
+def _discord(settings: Settings, path: Path) -> Iterator[Diagnosis]:
+    """Look at Discord itself, and at the channels in which warnings could not be shown."""
+    language = settings.language
+    if settings.discord.token is None:
+        yield Diagnosis("discord", True, say(language, "doctor.discord_off"))
+    else:
+        for found in asyncio.run(examine_discord(settings)):
+            yield Diagnosis("discord", found.ok, say(language, found.message.key, **found.message.params))
+    if not path.exists():
+        return
+    try:
+        database = open_database(path, settings.store.busy_seconds)
+    except StoreError:
+        return  # told above
+    for channel, waiting, why in read_blocked(database):
+        text = say(language, "doctor.discord_blocked", channel=channel, count=waiting, why=why)
+        yield Diagnosis("discord", False, text)
+    database.close()
 
 
 def _model(settings: Settings) -> Diagnosis:

@@ -1,6 +1,5 @@
 """`pitchwatch check` and `pitchwatch digest`: reports from the store."""
 
-import csv
 import re
 import sqlite3
 import sys
@@ -14,7 +13,9 @@ from sqlite_utils import Database
 
 from bot.cards import digest_card, report_card
 from bot.charts import digest_chart
-from bot.reports import AmbiguousHandleError, Card, Digest, find_account, listening_since, read_card, read_digest
+from bot.digest_report import Digest, read_digest
+from bot.digest_table import digest_table
+from bot.reports import AmbiguousHandleError, Card, find_account, listening_since, read_card
 from bot.sinks.console import write_line
 from bot.store import StoreError, explain, open_database
 from config.settings import Settings
@@ -94,18 +95,7 @@ def parse_period(text: str) -> timedelta | None:
 
 def write_csv(digest: Digest, path: Path) -> None:
     """Write the ranking as a table with a heading."""
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file)
-        writer.writerow(["account", "name", "confirmed", "open", "score", "trend", "offers", "rooms"])
-        for row in digest.ranking:
-            texts = [_cell(text) for text in (row.account, row.name, " ".join(row.offers), " ".join(row.rooms))]
-            account, name, offers, rooms = texts
-            writer.writerow([account, name, row.confirmed, row.open, f"{row.score:.3f}", row.trend, offers, rooms])
-
-
-def _cell(text: str) -> str:
-    """Return `text`, with a quote in front where a spreadsheet would take it for a formula."""
-    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+    path.write_text(digest_table(digest), encoding="utf-8", newline="")
 
 
 def _with_database(path: Path, work: Callable[[Database], int]) -> int:

@@ -1,9 +1,11 @@
 """Rooms: each turns one platform into batches of events."""
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Awaitable, Callable
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Protocol
 
-from detectors.records import Event, RoomKey
+from detectors.records import Event, RoomKey, ShowInfo
 
 
 class RoomError(Exception):
@@ -12,6 +14,20 @@ class RoomError(Exception):
 
 class RoomLostError(Exception):
     """The room was not there, or went away for too long; it may be back later. One line says what was lost."""
+
+
+@dataclass(frozen=True, slots=True)
+class Left:
+    """Where a room was left: the show that was not over (if any) and how far it was, in seconds; and until when the
+    room was heard, as far as it is written down."""
+
+    show: ShowInfo | None
+    seconds: float
+    heard: datetime
+
+
+#: Says where a room was left, or None of one that was never heard.
+Resume = Callable[[RoomKey], Awaitable[Left | None]]
 
 
 class Room(Protocol):

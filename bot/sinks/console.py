@@ -6,7 +6,8 @@ from typing import Any, TextIO
 from rich.console import Console
 
 from bot.cards import alert_card
-from bot.outbox import Outcome, Parcel, QuoteRow
+from bot.outbox import Reconciled
+from bot.parcels import Parcel, QuoteRow
 from config.wording import say
 
 
@@ -23,9 +24,12 @@ class ConsoleSink:
         self._console.print(alert_card(parcel, self._language, dry_run=self.name != "console"))
         return None
 
-    async def reconcile(self, parcel: Parcel) -> Outcome:
+    async def reconcile(self, parcel: Parcel) -> Reconciled:
         """A line printed twice harms nobody; one never printed does."""
-        return "not_sent"
+        return Reconciled("not_sent")
+
+    async def blocked(self, parcel: Parcel, reason: str) -> None:
+        """Standard output is never blocked; what goes wrong there ends the process."""
 
 
 class JsonSink:
@@ -44,9 +48,12 @@ class JsonSink:
         write_line(self._out, line)
         return None
 
-    async def reconcile(self, parcel: Parcel) -> Outcome:
+    async def reconcile(self, parcel: Parcel) -> Reconciled:
         """A reader of JSON Lines knows a repeated alert by its id."""
-        return "not_sent"
+        return Reconciled("not_sent")
+
+    async def blocked(self, parcel: Parcel, reason: str) -> None:
+        """Standard output is never blocked; what goes wrong there ends the process."""
 
 
 def alert_line(parcel: Parcel, language: str) -> dict[str, Any]:

@@ -21,14 +21,27 @@ CLOCKS: Mapping[str, frozenset[str]] = {
     "alerts": frozenset({"raised"}),
     "evidence": frozenset({"noted"}),
     "observations": frozenset({"noted"}),
-    "outbox": frozenset({"next_try"}),
+    "outbox": frozenset({"next_try", "attempted"}),
     "snapshots": frozenset({"taken"}),
+    "reviews": frozenset({"decided"}),
+    "snoozes": frozenset({"until"}),
+    "exemptions": frozenset({"since"}),
+    "audit": frozenset({"done"}),
+    "notes": frozenset({"written"}),
+    "dismissed_texts": frozenset({"noted"}),
 }
 
 
-def quote(number: int, at: float, text: str = "book a call $", who: Person = HOST, pitch: float = 0.97) -> Quote:
+def quote(
+    number: int,
+    at: float,
+    text: str = "book a call $",
+    who: Person = HOST,
+    pitch: float = 0.97,
+    seat: int | None = None,
+) -> Quote:
     """A quote of six seconds."""
-    return Quote(f"show-1/{number}", at, at + 6.0, who, "speech", text, pitch)
+    return Quote(f"show-1/{number}", at, at + 6.0, who, "speech", text, pitch, seat)
 
 
 def episode(**changes: Any) -> EpisodeState:

@@ -11,19 +11,34 @@ from typing import Any
 import pytest
 
 from bot.effects import OpenAlert, UpdateAlert
-from bot.outbox import BATCH, WAITS, Outbox, Outcome, Parcel, QuoteRow, Sink
+from bot.outbox import (
+    WAITS,
+    BlockedError,
+    DeletedError,
+    Outbox,
+    Outcome,
+    OutcomeUnknownError,
+    Reconciled,
+    Sink,
+    read_blocked,
+)
+from bot.parcels import Parcel, QuoteRow
 from bot.store import Store
 from detectors.records import Message
 from tests.bot.samples import body, progress, quote
 from tests.stand_ins import person
 
 ALERT = body()
-GROWN = body(at=150.0, score=0.97, evidence=(quote(1, 100.0), quote(2, 144.0, "only two seats $")))
-BIGGER = body(at=200.0, score=0.99, evidence=(quote(2, 144.0, "only two seats $"), quote(3, 190.0, "link below $")))
+GROWN = body(at=150.0, score=0.97, evidence=(quote(1, 100.0), quote(2, 144.0, "only two seats $", seat=2)))
+BIGGER = body(
+    at=200.0, score=0.99, evidence=(quote(2, 144.0, "only two seats $", seat=2), quote(3, 190.0, "link below $"))
+)
+#: Stands in parcels and rows for a moment of the wall clock.
+MOMENT = "2026-10-03T19:00:00+00:00"
 QUOTES = (
-    QuoteRow(100.0, 106.0, "@host", "speech", "book a call $"),
-    QuoteRow(144.0, 150.0, "@host", "speech", "only two seats $"),
-    QuoteRow(190.0, 196.0, "@host", "speech", "link below $"),
+    QuoteRow(100.0, 106.0, "@host", "speech", "book a call $", "show-1/1", None, 0.97),
+    QuoteRow(144.0, 150.0, "@host", "speech", "only two seats $", "show-1/2", 2, 0.97),
+    QuoteRow(190.0, 196.0, "@host", "speech", "link below $", "show-1/3", None, 0.97),
 )
 
 
@@ -31,13 +46,27 @@ class Crash(BaseException):
     """The process ends here."""
 
 
+def without_clock(parcel: Parcel) -> Parcel:
+    """The parcel with one moment for all: that there is one is compared, which one it is is not."""
+    datetime.fromisoformat(parcel.raised)
+    return replace(parcel, raised=MOMENT, attempted=parcel.attempted and MOMENT)
+
+
 class NotingSink:
     """Notes what it is given. Fails with `errors`, in order, before it works."""
 
-    def __init__(self, *errors: BaseException, outcome: Outcome | Exception = "unknown", name: str = "console") -> None:
+    def __init__(
+        self,
+        *errors: BaseException,
+        outcome: Outcome | Exception = "unknown",
+        name: str = "console",
+        reference: str | None = None,
+    ) -> None:
         self.name = name
+        self._reference = reference
         self.delivered: list[Parcel] = []
         self.asked: list[Parcel] = []
+        self.told: list[str] = []
         self._errors = list(errors)
         self._outcome = outcome
 
@@ -45,14 +74,17 @@ class NotingSink:
         await asyncio.sleep(0)
         if self._errors:
             raise self._errors.pop(0)
-        self.delivered.append(parcel)
+        self.delivered.append(without_clock(parcel))
         return f"message-{len(self.delivered)}"
 
-    async def reconcile(self, parcel: Parcel) -> Outcome:
-        self.asked.append(parcel)
+    async def reconcile(self, parcel: Parcel) -> Reconciled:
+        self.asked.append(without_clock(parcel))
         if isinstance(self._outcome, Exception):
             raise self._outcome
-        return self._outcome
+        return Reconciled(self._outcome, self._reference)
+
+    async def blocked(self, parcel: Parcel, reason: str) -> None:
+        self.told.append(reason)
 
 
 def outbox(store: Store, *sinks: Sink) -> Outbox:
@@ -62,7 +94,11 @@ def outbox(store: Store, *sinks: Sink) -> Outbox:
 
 async def rows(store: Store) -> list[dict[str, Any]]:
     found = await store.run(lambda database: list(database.query("SELECT * FROM outbox ORDER BY rowid")))
-    return [{name: value for name, value in row.items() if name not in ("next_try", "channel")} for row in found]
+    return [
+        {name: value for name, value in row.items() if name not in ("next_try", "channel")}
+        | {"attempted": row["attempted"] and MOMENT}
+        for row in found
+    ]
 
 
 def row(**changes: Any) -> dict[str, Any]:
@@ -76,6 +112,8 @@ def row(**changes: Any) -> dict[str, Any]:
         "attempts": 0,
         "reference": None,
         "error": None,
+        "attempted": MOMENT,
+        "told": 0,
     }
     return made | changes
 
@@ -106,6 +144,19 @@ def parcel(**changes: Any) -> Parcel:
         reasons=(Message("why.no_teaching"),),
         fresh=QUOTES[:1],
         evidence=QUOTES[:1],
+        community="local",
+        raised=MOMENT,
+        phases=(),
+        show_seconds=200.0,
+        lost_seconds=0.0,
+        unread=0,
+        ended=False,
+        status="open",
+        decision=None,
+        notes=(),
+        snoozed_until=None,
+        more=0,
+        attempted=None,
     )
     return replace(made, **changes)
 
@@ -237,7 +288,9 @@ async def test_a_sink_that_is_not_there_is_noted_and_waited_for(store: Store) ->
     letters = outbox(store, NotingSink())
     await letters.drain()
     await letters.drain()
-    assert await rows(store) == [row(sink="pager", state="pending", attempts=1, error="there is no sink pager")]
+    assert await rows(store) == [
+        row(sink="pager", state="pending", attempts=1, error="there is no sink pager", attempted=None)
+    ]
 
 
 async def _crash_while_sending(store: Store) -> None:
@@ -258,11 +311,11 @@ async def test_after_a_crash_the_sink_is_asked_what_became_of_it(
         await outbox(store, sink).drain()
         await make_due(store)
         await outbox(store, sink).drain()
-    assert sink.asked == [parcel()]
+    assert sink.asked == [parcel(attempted=MOMENT)]
     not_known = row(state="unknown", attempts=1, error="outcome of the last attempt is not known")
     told = f"alert {ALERT.id}: it is not known whether it was sent; it is not sent again"
     expected: dict[str, tuple[list[Parcel], dict[str, Any], list[str]]] = {
-        "not_sent": ([parcel()], sent(1, "message-1"), []),
+        "not_sent": ([parcel(attempted=MOMENT)], sent(1, "message-1"), []),
         "sent": ([], sent(1, None), []),
         "unknown": ([], not_known, [told]),
     }
@@ -304,7 +357,7 @@ async def test_a_sink_that_cannot_be_asked_now_is_asked_later_and_nothing_is_sen
     await make_due(store)
     back = NotingSink(outcome="sent")
     await outbox(store, back).drain()
-    assert (back.asked, back.delivered) == ([parcel()], [])
+    assert (back.asked, back.delivered) == ([parcel(attempted=MOMENT)], [])
     assert (await rows(store))[0] == sent(1, None)
 
 
@@ -319,7 +372,7 @@ async def test_two_drains_at_once_deliver_once(store: Store) -> None:
 
 async def test_more_than_one_handful_is_delivered_in_order(store: Store) -> None:
     sink = NotingSink()
-    others = [body(person=person(f"@p{i}")) for i in range(2 * BATCH + 1)]
+    others = [body(person=person(f"@p{i}")) for i in range(101)]
     await store.apply([progress(), *(OpenAlert(other) for other in others)])
     await outbox(store, sink).drain()
     assert [p.alert for p in sink.delivered] == [other.id for other in others]
@@ -365,3 +418,276 @@ async def test_a_running_outbox_tries_again_when_the_wait_is_over(store: Store) 
         await running
     assert datetime.now(UTC).isoformat() >= soon
     assert sink.delivered == [parcel()]
+
+
+async def _send_and_change(store: Store, sink: NotingSink, error: Exception) -> Outbox:
+    """Show a warning, then have its sink refuse the next version."""
+    letters = outbox(store, sink)
+    await store.apply([progress(), OpenAlert(ALERT)])
+    await letters.drain()
+    sink._errors.append(error)
+    await store.apply([UpdateAlert(GROWN)])
+    await letters.drain()
+    return letters
+
+
+async def test_a_message_that_was_deleted_by_hand_is_not_shown_again_whatever_comes_later(store: Store) -> None:
+    sink = NotingSink()
+    letters = await _send_and_change(store, sink, DeletedError())
+    deleted = row(
+        desired_version=2,
+        delivered_version=1,
+        attempted_version=1,
+        state="deleted",
+        attempts=1,
+        reference="message-1",
+        error="the message was deleted by hand",
+    )
+    assert await rows(store) == [deleted]
+    assert await letters.undelivered() == 0
+    await store.apply([UpdateAlert(BIGGER)])
+    await make_due(store)
+    await letters.drain()
+    assert await rows(store) == [deleted | {"desired_version": 3}]
+    assert (sink.delivered, sink.asked, sink.told) == ([parcel()], [], [])
+
+
+CHANNEL = "discord:42"
+OTHERS = [body(person=person(f"@p{i}"), channel=CHANNEL) for i in range(3)]
+WHY = "needs the permission Send Messages"
+
+
+def waits_blocked(alert: str, **changes: Any) -> dict[str, Any]:
+    return row(alert=alert, sink="discord", state="blocked", attempts=1, error=WHY, told=1) | changes
+
+
+async def test_a_channel_that_is_blocked_keeps_its_warnings_and_is_told_of_once(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    sink = NotingSink(*(BlockedError(WHY) for _ in range(5)), name="discord")
+    letters = outbox(store, sink)
+    await store.apply([progress(), *(OpenAlert(other) for other in OTHERS[:2])])
+    await letters.drain()
+    assert sink.told == [WHY]
+    assert await rows(store) == [waits_blocked(other.id) for other in OTHERS[:2]]
+    assert (await letters.undelivered(), await store.run(read_blocked)) == (2, [(CHANNEL, 2, WHY)])
+    await letters.drain()
+    assert len(sink._errors) == 3
+    await store.apply([OpenAlert(OTHERS[2])])
+    await letters.drain()
+    assert len(sink._errors) == 2
+    assert await make_due(store) == pytest.approx(WAITS[-1], abs=5.0)
+    sink._errors.append(BlockedError(WHY))
+    await letters.drain()
+    attempts = zip(OTHERS, (2, 2, 2), strict=True)
+    assert await rows(store) == [waits_blocked(other.id, attempts=tried) for other, tried in attempts]
+    assert (sink.told, sink.delivered, sink.asked) == ([WHY], [], [])
+    assert caplog.messages == [f"warnings for {CHANNEL} cannot be shown: {WHY}"]
+
+
+async def test_what_was_blocked_is_shown_in_its_order_when_it_can_be(store: Store) -> None:
+    sink = NotingSink(*(BlockedError(WHY) for _ in OTHERS), name="discord")
+    letters = outbox(store, sink)
+    await store.apply([progress(), *map(OpenAlert, OTHERS)])
+    await letters.drain()
+    await make_due(store)
+    await letters.drain()
+    assert [each.alert for each in sink.delivered] == [other.id for other in OTHERS]
+    references = [f"message-{i}" for i in (1, 2, 3)]
+    assert await rows(store) == [
+        sent(1, reference) | {"alert": other.id, "sink": "discord"}
+        for other, reference in zip(OTHERS, references, strict=True)
+    ]
+    assert (await letters.undelivered(), await store.run(read_blocked)) == (0, [])
+    assert sink.asked == []
+
+
+async def test_a_channel_that_is_blocked_again_after_a_success_is_told_of_again(store: Store) -> None:
+    sink = NotingSink(BlockedError("first"), name="discord")
+    letters = outbox(store, sink)
+    await store.apply([progress(), OpenAlert(OTHERS[0])])
+    await letters.drain()
+    await make_due(store)
+    await letters.drain()
+    sink._errors += [BlockedError("second"), BlockedError("third")]
+    await store.apply([OpenAlert(OTHERS[1]), OpenAlert(OTHERS[2])])
+    await letters.drain()
+    assert sink.told == ["first", "second"]
+    assert [(each["state"], each["told"]) for each in await rows(store)] == [
+        ("sent", 1),
+        ("blocked", 1),
+        ("blocked", 1),
+    ]
+
+
+async def test_each_blocked_channel_is_told_of(store: Store) -> None:
+    sink = NotingSink(*(BlockedError(WHY) for _ in range(4)), name="discord")
+    here = [replace(other, channel=f"discord:{i % 2}") for i, other in enumerate(OTHERS)]
+    await store.apply([progress(), *map(OpenAlert, here)])
+    await outbox(store, sink).drain()
+    assert sink.told == [WHY, WHY]
+    assert await store.run(read_blocked) == [("discord:0", 2, WHY), ("discord:1", 1, WHY)]
+
+
+async def test_an_update_of_a_shown_warning_may_be_blocked_too(store: Store) -> None:
+    sink = NotingSink()
+    letters = await _send_and_change(store, sink, BlockedError(WHY))
+    assert await rows(store) == [
+        row(
+            desired_version=2,
+            delivered_version=1,
+            attempted_version=1,
+            state="blocked",
+            attempts=1,
+            reference="message-1",
+            error=WHY,
+            told=1,
+        )
+    ]
+    await make_due(store)
+    await letters.drain()
+    assert await rows(store) == [sent(2, "message-2")]
+
+
+async def test_nobody_who_can_be_told_of_a_blocked_channel_stops_nothing(
+    store: Store, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Unheard(NotingSink):
+        async def blocked(self, parcel: Parcel, reason: str) -> None:
+            raise OSError("no line")
+
+    sink = Unheard(BlockedError(WHY), name="discord")
+    await store.apply([progress(), *map(OpenAlert, OTHERS[:2])])
+    await outbox(store, sink).drain()
+    assert [each["state"] for each in await rows(store)] == ["blocked", "sent"]
+    assert caplog.messages[-1] == f"nobody could be told that {CHANNEL} is blocked: no line"
+
+
+@pytest.mark.parametrize("outcome", ["not_sent", "sent", "unknown"])
+async def test_what_a_sink_cannot_say_is_found_out_before_anything_is_sent_again(
+    store: Store, outcome: Outcome
+) -> None:
+    sink = NotingSink(OutcomeUnknownError("timed out"), outcome=outcome, reference="found-1")
+    letters = outbox(store, sink)
+    await store.apply([progress(), OpenAlert(ALERT)])
+    await letters.drain()
+    assert await rows(store) == [row(attempted_version=1, attempts=1, error="timed out")]
+    assert (sink.delivered, sink.asked) == ([], [])
+    assert await make_due(store) == pytest.approx(WAITS[0], abs=0.9)
+    await letters.drain()
+    assert sink.asked == [parcel(attempted=MOMENT)]
+    not_known = row(state="unknown", attempts=2, error="outcome of the last attempt is not known")
+    expected: dict[str, tuple[list[Parcel], dict[str, Any]]] = {
+        "not_sent": ([parcel(attempted=MOMENT)], sent(1, "message-1")),
+        "sent": ([], sent(1, "found-1")),
+        "unknown": ([], not_known),
+    }
+    assert (sink.delivered, (await rows(store))[0]) == expected[outcome]
+
+
+async def test_an_edit_of_unknown_outcome_is_found_out_too_and_its_message_stays_known(store: Store) -> None:
+    sink = NotingSink(outcome="sent")
+    letters = await _send_and_change(store, sink, OutcomeUnknownError("timed out"))
+    assert await rows(store) == [
+        row(
+            desired_version=2,
+            delivered_version=1,
+            attempted_version=2,
+            attempts=1,
+            reference="message-1",
+            error="timed out",
+        )
+    ]
+    await store.apply([UpdateAlert(BIGGER)])
+    await make_due(store)
+    await letters.drain()
+    assert [(each.version, each.reference) for each in sink.asked] == [(3, "message-1")]
+    assert [(each.version, each.reference) for each in sink.delivered] == [(1, None), (3, "message-1")]
+    assert sink.delivered[1].fresh == QUOTES[2:]
+    assert await rows(store) == [sent(3, "message-2")]
+
+
+async def test_the_reference_that_was_found_is_what_the_next_edit_names(store: Store) -> None:
+    await _crash_while_sending(store)
+    sink = NotingSink(outcome="sent", reference="found-1")
+    letters = outbox(store, sink)
+    await letters.drain()
+    assert await rows(store) == [sent(1, "found-1")]
+    await store.apply([UpdateAlert(GROWN)])
+    await letters.drain()
+    assert [(each.version, each.first, each.reference) for each in sink.delivered] == [(2, False, "found-1")]
+
+
+async def test_a_slow_channel_holds_up_no_other_and_keeps_its_order(store: Store) -> None:
+    class Gate(NotingSink):
+        """Is held up in one channel until the other one has everything."""
+
+        def __init__(self) -> None:
+            super().__init__(name="discord")
+            self.other_done = asyncio.Event()
+
+        async def deliver(self, parcel: Parcel) -> str | None:
+            if parcel.channel == "discord:1":
+                await self.other_done.wait()
+            reference = await super().deliver(parcel)
+            if sum(each.channel == "discord:2" for each in self.delivered) == 5:
+                self.other_done.set()
+            return reference
+
+    sink = Gate()
+    bodies = [body(person=person(f"@p{i}"), channel=f"discord:{1 + i % 2}") for i in range(10)]
+    await store.apply([progress(), *map(OpenAlert, bodies)])
+    async with asyncio.timeout(20):
+        await outbox(store, sink).drain()
+    slow, fast = bodies[::2], bodies[1::2]
+    assert [each.alert for each in sink.delivered] == [each.id for each in (*fast, *slow)]
+    assert [(each["state"], each["delivered_version"]) for each in await rows(store)] == [("sent", 1)] * 10
+
+
+async def test_whoever_reads_no_more_ends_the_outbox_and_the_other_channels_are_served(store: Store) -> None:
+    gone = NotingSink(BrokenPipeError())
+    there = NotingSink(name="discord")
+    await store.apply([progress(), OpenAlert(ALERT), *map(OpenAlert, OTHERS)])
+    with pytest.raises(BrokenPipeError):
+        await outbox(store, gone, there).drain()
+    assert [each.alert for each in there.delivered] == [other.id for other in OTHERS]
+
+
+class HeldSink(NotingSink):
+    """Holds what goes to one channel until it is let go."""
+
+    def __init__(self, held: str) -> None:
+        super().__init__(name="discord")
+        self.held = held
+        self.reached, self.let_go, self.got_one = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def deliver(self, parcel: Parcel) -> str | None:
+        if parcel.channel == self.held:
+            self.reached.set()
+            await self.let_go.wait()
+        reference = await super().deliver(parcel)
+        self.got_one.set()
+        return reference
+
+
+async def test_a_slow_channel_holds_up_nothing_elsewhere_also_not_what_comes_later(store: Store) -> None:
+    sink = HeldSink("discord:1")
+    letters = outbox(store, sink)
+    running = asyncio.create_task(letters.run())
+    async with asyncio.timeout(10):
+        await store.apply([progress(), OpenAlert(body(channel="discord:1"))])
+        await sink.reached.wait()
+        later = body(channel="discord:2", person=person("@later"))
+        await store.apply([OpenAlert(later)])
+        await sink.got_one.wait()
+        assert [p.alert for p in sink.delivered] == [later.id]
+        stopping = asyncio.create_task(letters.stop())
+        await asyncio.sleep(0)
+        assert not stopping.done()  # what is under way is not cut off
+        sink.let_go.set()
+        await stopping
+    assert [p.channel for p in sink.delivered] == ["discord:2", "discord:1"]
+    running.cancel()
+    with suppress(asyncio.CancelledError):
+        await running
+    assert await letters.undelivered() == 0

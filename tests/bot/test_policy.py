@@ -9,9 +9,22 @@ from typing import Any
 import pytest
 
 from bot.effects import AlertBody, Effect, EndEpisode, OpenAlert, Record, UpdateAlert, alert_id
-from bot.policy import MAX_OPEN, PRIOR_MOST, History, Policy, View, Watch
+from bot.policy import (
+    KIND_EACH,
+    KIND_MOST,
+    MAX_OPEN,
+    PRIOR_MOST,
+    History,
+    Policy,
+    View,
+    Watch,
+    needed,
+    prior,
+    raised_threshold,
+)
 from config.settings import PolicySettings, Sensitivity
 from detectors.records import EpisodeState, Finding, Message, Person
+from detectors.signatures import signature
 from tests.bot.samples import HOST, WATCH, body, episode, quote
 from tests.stand_ins import ROOM, person
 
@@ -24,6 +37,11 @@ SETTINGS = PolicySettings(
     prior_half_life_days=90.0,
 )
 NOBODY = View()
+
+
+def opens(body: AlertBody, held_back: bool = False, most_per_hour: int = SETTINGS.alerts_per_hour) -> OpenAlert:
+    """A new warning, which also says how many its channel gets in an hour of the clock."""
+    return OpenAlert(body, held_back, most_per_hour)
 
 
 def logit(score: float) -> float:
@@ -92,7 +110,7 @@ def said(state: EpisodeState, score: float, *more: Message, watch: Watch = WATCH
 def test_each_sensitivity_has_its_threshold(sensitivity: Sensitivity, score: float, warned: bool) -> None:
     watch = replace(WATCH, sensitivity=sensitivity)
     state = at_score(score)
-    expected = OpenAlert(said(state, score, watch=watch)) if warned else remark(state, score, watch)
+    expected = opens(said(state, score, watch=watch)) if warned else remark(state, score, watch)
     assert policy(watch).decide(NOBODY, state) == [expected]
 
 
@@ -100,7 +118,7 @@ def test_a_warning_carries_what_its_watch_wants_and_for_whom_somebody_speaks() -
     watch = Watch("guild-7", ROOM, "discord:42", "high", dry_run=True, consent=True)
     state = at_score(0.9, person=person("@helper"), presenter=HOST, number=3, passages=2)
     assert policy(watch).decide(NOBODY, state) == [
-        OpenAlert(
+        opens(
             body(
                 community="guild-7",
                 channel="discord:42",
@@ -124,7 +142,7 @@ def test_an_open_warning_is_not_raised_again_and_falling_evidence_is_no_news() -
         decisions.decide(NOBODY, at_score(0.9, at=500.0)),
         decisions.decide(NOBODY, at_score(0.93, at=600.0)),
     ]
-    assert effects == [[OpenAlert(said(opened, 0.9))], [], [], [], [], []]
+    assert effects == [[opens(said(opened, 0.9))], [], [], [], [], []]
 
 
 def test_an_update_needs_a_clear_rise_and_some_time() -> None:
@@ -167,13 +185,13 @@ def test_whoever_is_left_alone_is_left_alone_before_and_during_a_warning(view: V
         decisions.decide(view, grown),
         decisions.decide(view, replace(grown, at=900.0, ended=True)),
     ]
-    assert effects == [[], [], [OpenAlert(said(opened, 0.85))], [], [EndEpisode(said(opened, 0.85).id, 900.0)]]
+    assert effects == [[], [], [opens(said(opened, 0.85))], [], [EndEpisode(said(opened, 0.85).id, 900.0)]]
 
 
 def test_an_exemption_is_for_one_account_only() -> None:
     view = View(exempt=frozenset({person("@other").account}), snoozed=frozenset({person("@third").account}))
     state = at_score(0.9)
-    assert policy().decide(view, state) == [OpenAlert(said(state, 0.9))]
+    assert policy().decide(view, state) == [opens(said(state, 0.9))]
 
 
 def test_more_warnings_than_the_hour_allows_are_held_back_not_lost() -> None:
@@ -181,9 +199,7 @@ def test_more_warnings_than_the_hour_allows_are_held_back_not_lost() -> None:
     states = [at_score(0.9, person=person(f"@seller{i}"), at=at) for i, at in enumerate((100, 200, 300, 3600, 3701))]
     effects = [decisions.decide(NOBODY, state) for state in states]
     held_back = [False, False, True, True, False]
-    assert effects == [
-        [OpenAlert(said(state, 0.9), held_back=held)] for state, held in zip(states, held_back, strict=True)
-    ]
+    assert effects == [[opens(said(state, 0.9), held_back=held)] for state, held in zip(states, held_back, strict=True)]
 
 
 def test_a_held_back_warning_grows_like_any_other() -> None:
@@ -197,18 +213,20 @@ def test_a_held_back_warning_grows_like_any_other() -> None:
 @pytest.mark.parametrize(
     ("history", "evidence", "score", "more"),
     [
-        (History(confirmed=1.0), 1.0, 1.5, [Message("why.earlier_confirmed", {"count": 1})]),
-        (History(confirmed=2.0), 1.0, 2.0, [Message("why.earlier_confirmed", {"count": 2})]),
-        (History(confirmed=50.0), 0.5, 2.0, [Message("why.earlier_confirmed", {"count": 50})]),
-        (History(dismissed=1.0), 2.5, 2.0, [Message("why.earlier_dismissed", {"count": 1})]),
-        (History(dismissed=50.0), 3.5, 2.0, [Message("why.earlier_dismissed", {"count": 50})]),
+        (History(1.0, 0.0, 1), 1.0, 1.5, [Message("why.earlier_confirmed", {"count": 1})]),
+        (History(2.0, 0.0, 2), 1.0, 2.0, [Message("why.earlier_confirmed", {"count": 2})]),
+        (History(50.0, 0.0, 50), 0.5, 2.0, [Message("why.earlier_confirmed", {"count": 50})]),
+        (History(0.0, 1.0, 0, 1), 2.5, 2.0, [Message("why.earlier_dismissed", {"count": 1})]),
+        (History(0.0, 50.0, 0, 50), 3.5, 2.0, [Message("why.earlier_dismissed", {"count": 50})]),
         (
-            History(confirmed=1.0, dismissed=1.0),
+            History(1.0, 1.0, 1, 1),
             2.0,
             2.0,
             [Message("why.earlier_confirmed", {"count": 1}), Message("why.earlier_dismissed", {"count": 1})],
         ),
         (History(confirmed=0.2, dismissed=0.2), 2.0, 2.0, []),
+        # Old ones hardly count, but are told as what they are.
+        (History(confirmed=0.2, times_confirmed=3), 2.0, 2.1, [Message("why.earlier_confirmed", {"count": 3})]),
     ],
 )
 def test_earlier_decisions_move_the_score_within_bounds_and_are_told(
@@ -216,7 +234,7 @@ def test_earlier_decisions_move_the_score_within_bounds_and_are_told(
 ) -> None:
     state = episode(logit=evidence)
     effects = policy().decide(View(history={HOST.account: history}), state)
-    assert effects == [OpenAlert(said(state, round(1.0 / (1.0 + math.exp(-score)), 4), *more))]
+    assert effects == [opens(said(state, round(1.0 / (1.0 + math.exp(-score)), 4), *more))]
 
 
 def test_earlier_decisions_can_tip_the_scale_either_way() -> None:
@@ -229,7 +247,7 @@ def test_earlier_decisions_can_tip_the_scale_either_way() -> None:
 def test_the_history_of_somebody_else_moves_nothing() -> None:
     view = View(history={person("@other").account: History(confirmed=50.0)})
     state = at_score(0.9)
-    assert policy().decide(view, state) == [OpenAlert(said(state, 0.9))]
+    assert policy().decide(view, state) == [opens(said(state, 0.9))]
 
 
 def test_even_the_longest_history_warns_of_nobody_without_evidence() -> None:
@@ -257,10 +275,10 @@ def test_an_ended_episode_is_closed_once_and_what_comes_later_is_a_new_warning()
     over = replace(first, at=800.0, ended=True, phase="talk")
     effects = [decisions.decide(NOBODY, state) for state in (first, over, over, second)]
     assert effects == [
-        [OpenAlert(said(first, 0.9))],
+        [opens(said(first, 0.9))],
         [EndEpisode(said(first, 0.9).id, 800.0)],
         [],
-        [OpenAlert(said(second, 0.85))],
+        [opens(said(second, 0.85))],
     ]
     assert said(first, 0.9).id != said(second, 0.85).id
 
@@ -270,8 +288,8 @@ def test_a_new_episode_ends_the_one_before_it_when_nobody_said_that_it_was_over(
     first, second = at_score(0.9), at_score(0.85, number=2, since=720.0, at=726.0)
     effects = [decisions.decide(NOBODY, state) for state in (first, second)]
     assert effects == [
-        [OpenAlert(said(first, 0.9))],
-        [EndEpisode(said(first, 0.9).id, 720.0), OpenAlert(said(second, 0.85))],
+        [opens(said(first, 0.9))],
+        [EndEpisode(said(first, 0.9).id, 720.0), opens(said(second, 0.85))],
     ]
 
 
@@ -369,3 +387,107 @@ def test_what_is_followed_at_once_is_bounded() -> None:
         decisions.decide(NOBODY, at_score(0.3, person=replace(someone, account=replace(someone.account, server="x"))))
     kept = decisions.snapshot()
     assert {name: len(rows) for name, rows in kept.items()} == {"open": MAX_OPEN, "recorded": MAX_OPEN, "raised": 5}
+
+
+@pytest.mark.parametrize(
+    ("history", "shift"),
+    [
+        (History(), 0.0),
+        (History(dismissed=1.0), KIND_EACH),
+        (History(dismissed=2.5), 2.5 * KIND_EACH),
+        (History(confirmed=2.0, dismissed=2.0), KIND_EACH),
+        (History(confirmed=4.0, dismissed=2.0), 0.0),
+        (History(confirmed=50.0), 0.0),
+        (History(dismissed=6.0), KIND_MOST),
+        (History(dismissed=1_000.0), KIND_MOST),
+    ],
+)
+@pytest.mark.parametrize("usual", [0.6, 0.8, 0.95])
+def test_what_a_community_dismissed_in_a_kind_of_room_raises_its_threshold_within_bounds(
+    usual: float, history: History, shift: float
+) -> None:
+    expected = round(1.0 / (1.0 + math.exp(-(logit(usual) + shift))), 4)
+    assert raised_threshold(usual, history) == expected
+    assert usual <= raised_threshold(usual, history) < 1.0
+
+
+@pytest.mark.parametrize(
+    ("own", "kind"),
+    [
+        (History(), History()),
+        (History(confirmed=1.0), History()),
+        (History(dismissed=2.0), History()),
+        (History(dismissed=2.0), History(dismissed=3.0)),
+        (History(confirmed=1.0), History(confirmed=1.0, dismissed=4.0)),
+        (History(dismissed=50.0), History(dismissed=50.0)),
+        (History(confirmed=50.0), History(dismissed=50.0)),
+    ],
+)
+def test_what_is_said_to_be_needed_is_what_policy_needs(own: History, kind: History) -> None:
+    told = needed(0.8, own, kind)
+    assert told == pytest.approx(1.0 / (1.0 + math.exp(-(logit(raised_threshold(0.8, kind)) - prior(own)))), abs=1e-4)
+    view = View(history={HOST.account: own}, kind_history=kind)
+    just_below, just_above = (policy().decide(view, at_score(told + step)) for step in (-0.001, 0.001))
+    assert [type(effects[0]) for effects in (just_below, just_above)] == [Record, OpenAlert]
+
+
+def test_the_kind_of_room_moves_the_threshold_and_not_the_score() -> None:
+    view = View(kind_history=History(dismissed=3.0))
+    low, high = at_score(0.85), at_score(0.9)
+    assert policy().decide(view, low) == [remark(low, 0.85)]
+    assert policy().decide(view, high) == [opens(said(high, 0.9))]
+
+
+def test_an_open_warning_goes_on_whatever_is_decided_about_the_kind_of_room() -> None:
+    decisions = policy()
+    decisions.decide(NOBODY, at_score(0.82))
+    grown = at_score(0.9, at=300.0)
+    assert decisions.decide(View(kind_history=History(dismissed=50.0)), grown) == [UpdateAlert(said(grown, 0.9))]
+
+
+OFFER = "book a free call with me today, there are three seats left"
+EBOOK = "my ebook costs forty nine dollars until midnight tonight"
+
+
+def dismissed(*texts: str) -> View:
+    return View(dismissed=frozenset(one for text in texts if (one := signature(text)) is not None))
+
+
+@pytest.mark.parametrize(
+    ("texts", "warned"),
+    [
+        ((OFFER,), False),
+        (("BOOK a free call with me, today! There are three seats left...",), False),
+        (("book a free call with me today, there are two seats left",), False),
+        ((OFFER, EBOOK), False),
+        ((OFFER, "join my paid membership and you get the whole course"), True),
+        ((OFFER, "link below"), True),
+        (("link below",), True),
+        (("join my paid membership and you get the whole course",), True),
+    ],
+    ids=["same", "in other letters", "another word", "both", "and something new", "and too short", "too short", "new"],
+)
+@pytest.mark.parametrize("score", [0.9, 0.999])
+def test_what_says_nearly_the_same_as_what_was_dismissed_is_a_remark(
+    texts: tuple[str, ...], warned: bool, score: float
+) -> None:
+    state = at_score(score, evidence=tuple(quote(i, 100.0 + i, text) for i, text in enumerate(texts)))
+    expected = opens(said(state, score)) if warned else remark(state, score)
+    assert policy().decide(dismissed(OFFER, EBOOK, "link below"), state) == [expected]
+    assert policy().decide(NOBODY, state) == [opens(said(state, score))]
+
+
+def test_a_suppressed_episode_warns_as_soon_as_it_says_something_new() -> None:
+    decisions, view = policy(), dismissed(OFFER)
+    one = at_score(0.9, evidence=(quote(1, 100.0, OFFER),))
+    again = at_score(0.95, at=150.0, evidence=(quote(1, 100.0, OFFER), quote(2, 144.0, OFFER)))
+    other = at_score(0.96, at=200.0, evidence=(quote(2, 144.0, OFFER), quote(3, 194.0, EBOOK)))
+    effects = [decisions.decide(view, state) for state in (one, again, other)]
+    assert effects == [[remark(one, 0.9)], [], [opens(said(other, 0.96))]]
+
+
+def test_what_was_dismissed_after_the_warning_was_raised_does_not_silence_it() -> None:
+    decisions = policy()
+    decisions.decide(NOBODY, at_score(0.85, evidence=(quote(1, 100.0, OFFER),)))
+    grown = at_score(0.95, at=200.0, evidence=(quote(1, 100.0, OFFER),))
+    assert decisions.decide(dismissed(OFFER), grown) == [UpdateAlert(said(grown, 0.95))]

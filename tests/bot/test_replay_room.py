@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from bot.rooms import RoomError
-from bot.rooms.registry import open_room
+from bot.rooms.registry import Sources, open_room
 from bot.rooms.replay import BATCH_EVENTS, BATCH_SECONDS, NOT_HEARD, ReplayRoom, check_header
 from bot.rooms.script import MAX_LINE_BYTES
 from bot.speech.hearing import Hearing
@@ -238,6 +238,6 @@ async def test_the_file_is_closed_when_nobody_listens_any_more(tmp_path: Path) -
 async def test_the_registry_opens_it(tmp_path: Path) -> None:
     settings = SpeechSettings.model_validate({})
     path = write(tmp_path / "s.jsonl", [])
-    room = open_room(RoomSettings.model_validate({"kind": "replay", "address": str(path)}), Hearing(settings))
+    room = open_room(RoomSettings.model_validate({"kind": "replay", "address": str(path)}), Sources(Hearing(settings)))
     assert room.key == RoomKey("replay", str(path))
     assert room.skipped == 0

@@ -12,7 +12,7 @@ from bot.rooms import RoomError, RoomLostError
 from bot.rooms import gather as gather_module
 from bot.rooms.gather import gather
 from bot.rooms.media import QUIET_ENDS, MediaOptions, MediaRoom
-from bot.rooms.registry import check_address, open_room
+from bot.rooms.registry import Sources, check_address, open_room
 from bot.rooms.replay import NOT_HEARD, ReplayRoom
 from bot.rooms.replay_sound import MAX_SOUNDS
 from bot.speech import SpeechError
@@ -244,10 +244,10 @@ def test_no_voice_is_heard_without_consent(script: Path) -> None:
     with pytest.raises(RoomError, match="consent = true"):
         check_address(settings(watches=[{"consent": True}, {"community": "b"}]))
     check_address(settings(watches=[{"consent": True}]))
-    silent = open_room(RoomSettings.model_validate({"kind": "replay", "address": str(script)}), told)
+    silent = open_room(RoomSettings.model_validate({"kind": "replay", "address": str(script)}), Sources(told))
     assert isinstance(silent, ReplayRoom) and silent.hears is False
     agreed = RoomSettings.model_validate({"kind": "replay", "address": str(script), "watches": [{"consent": True}]})
-    heard = open_room(agreed, told)
+    heard = open_room(agreed, Sources(told))
     assert isinstance(heard, ReplayRoom) and heard.hears is True
 
 

@@ -50,7 +50,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
     await store.register([watch])
     phases = (PhaseSpan(0.0, 100.0, "teach"), PhaseSpan(100.0, 200.0, "pitch"))
     warning = body(
-        channel="discord:42", presenter=ANA, evidence=(quote(1, 100.0), quote(2, 110.0, "bientôt « plein »"))
+        channel="discord:42", presenter=ANA, evidence=(quote(1, 100.0), quote(2, 110.0, "bientôt « plein »", seat=3))
     )
     await store.apply(
         [progress(phases=phases, lost_seconds=12.0, unread=2, dropped=3), OpenAlert(warning), record()], [SNAPSHOT]
@@ -67,8 +67,10 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
             "kind": "speech",
             "text": text,
             "pitch": 0.97,
+            "seat": seat,
+            "deleted": 0,
         }
-        for number, at, text in ((1, 100.0, "book a call $"), (2, 110.0, "bientôt « plein »"))
+        for number, at, text, seat in ((1, 100.0, "book a call $", None), (2, 110.0, "bientôt « plein »", 3))
     ]
     assert {name: rows for name, rows in found.items() if rows} == {
         "rooms": [{"id": "replay:show.jsonl", "kind": "replay", "address": "show.jsonl"}],
@@ -81,6 +83,9 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "dry_run": 0,
                 "consent": 0,
                 "source": "file",
+                "paused": 0,
+                "options": "{}",
+                "added_by": None,
             }
         ],
         "accounts": [{"id": "replay:script:@host", "platform": "replay", "server": "script", "name": "@host"}],
@@ -105,6 +110,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "room": "replay:show.jsonl",
                 "show": "show-1",
                 "account": "replay:script:@host",
+                "name": "@host",
                 "lines": 10,
                 "selling_lines": 2,
                 "words": 80,
@@ -133,6 +139,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "running": 1,
                 "held_back": 0,
                 "version": 1,
+                "channel": "discord:42",
             }
         ],
         "evidence": expected_evidence,
@@ -148,6 +155,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "attempts": 0,
                 "reference": None,
                 "error": None,
+                "told": 0,
             }
         ],
         "observations": [
@@ -350,7 +358,7 @@ async def test_a_view_weighs_decisions_by_their_age(store: Store) -> None:
     await _review(store, host.body.id, "dismissed", 20.0)
     await _review(store, host.body.id, "dismissed", -5.0)
     await _review(store, ana.body.id, "confirmed", 30.0)
-    view = await store.view(WATCH, [HOST.account, ANA.account, person("@new").account], half_life_days=10.0)
+    view = await store.view(WATCH, "show-1", [HOST.account, ANA.account, person("@new").account], half_life_days=10.0)
     assert set(view.history) == {HOST.account, ANA.account}
     of_host, of_ana = view.history[HOST.account], view.history[ANA.account]
     assert (of_host.confirmed, of_host.dismissed) == pytest.approx((1.5, 1.25), abs=1e-3)
@@ -375,14 +383,15 @@ async def test_a_view_leaves_out_what_was_undone_what_is_over_and_what_is_others
         await execute(store, "INSERT INTO snoozes VALUES (?, ?, ?, 'mod')", [community, subject, until])
     await execute(store, "INSERT INTO exemptions VALUES ('b', ?, 'mod', ?)", [str(HOST.account), past])
     accounts = [HOST.account, ANA.account]
-    assert await store.view(watch, accounts, 90.0) == View(snoozed=frozenset({ANA.account}))
-    assert await store.view(other, accounts, 1e9) == View(
+    assert await store.view(watch, "show-1", accounts, 90.0) == View(snoozed=frozenset({ANA.account}))
+    assert await store.view(other, "show-1", accounts, 1e9) == View(
         exempt=frozenset({HOST.account}),
         snoozed=frozenset({HOST.account}),
         snoozed_room=True,
-        history={HOST.account: History(0.0, 1.0)},
+        history={HOST.account: History(0.0, 1.0, 0, 1)},
+        kind_history=History(0.0, 1.0, 0, 1),
     )
-    assert await store.view(other, [], 90.0) == View(snoozed_room=True)
+    assert await store.view(other, "show-1", [], 1e9) == View(snoozed_room=True, kind_history=History(0.0, 1.0, 0, 1))
 
 
 async def test_watches_of_the_settings_file_come_and_go_with_it(store: Store) -> None:
@@ -520,7 +529,7 @@ async def test_a_store_in_memory_forgets(tmp_path: Path) -> None:
 
 async def test_whoever_waits_for_changes_is_woken_by_them_only(store: Store) -> None:
     await store.apply([])
-    await store.view(WATCH, [HOST.account], 90.0)
+    await store.view(WATCH, "show-1", [HOST.account], 90.0)
     assert not store.changed.is_set()
     with pytest.raises(StoreError):
         await store.apply([OpenAlert(body(show="none"))])

@@ -15,7 +15,8 @@ import pytest
 
 import bot.watch
 from bot.effects import alert_id
-from bot.outbox import Outbox, Outcome, Parcel
+from bot.outbox import Outbox, Reconciled
+from bot.parcels import Parcel
 from bot.policy import Watch
 from bot.reading import LineReader, ModelStage
 from bot.store import Store, StoreError
@@ -72,7 +73,7 @@ SECOND = alert_id("local", ROOM, "show-1", HOST.account, 2)
 
 @pytest.fixture(autouse=True)
 def _explicit_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.watch, "Panel", lambda: Panel(Arc(PARAMETERS)))
+    monkeypatch.setattr(bot.watch, "Panel", lambda memory: Panel(Arc(PARAMETERS), memory))
 
 
 def opened() -> RoomState:
@@ -231,8 +232,11 @@ class NotingSink:
         self.delivered.append((parcel.alert, parcel.version, self._clock()))
         return None
 
-    async def reconcile(self, parcel: Parcel) -> Outcome:
-        return "not_sent"
+    async def reconcile(self, parcel: Parcel) -> Reconciled:
+        return Reconciled("not_sent")
+
+    async def blocked(self, parcel: Parcel, reason: str) -> None:
+        raise AssertionError(reason)
 
 
 async def test_warnings_go_out_after_the_batch_that_tipped_them(store: Store) -> None:
@@ -365,7 +369,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[di
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bot.watch, "Panel", lambda: Panel(Arc(PARAMETERS)))
+        patch.setattr(bot.watch, "Panel", lambda memory: Panel(Arc(PARAMETERS), memory))
         return asyncio.run(run())
 
 
@@ -572,6 +576,58 @@ async def test_what_one_community_decided_moves_the_scale_for_it_alone(store: St
     await watch(store, events, a, b)
     raised = [row["community"] for row in (await dump(store))["alerts"] if row["show"] == "show-2"]
     assert raised == ["b"]
+
+
+def seated() -> list[Event]:
+    """A show is opened; a moderator and a guest sit down."""
+    people = enumerate(("@mod", "@guest"), start=2)
+    return [opened(), *(SeatChange(f"show-1/{n}", 0.0, n, person(who), "joined") for n, who in people)]
+
+
+def two_offers(at: float, who: str, exempt: bool) -> list[Line]:
+    """What is a warning of anybody else, ten seconds later."""
+    lines = [speech(100 + int(at) + i, at + 10.0 * i, who, f"{who} offers {i} $") for i in range(2)]
+    return [replace(line, exempt=exempt) for line in lines]
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+async def test_of_whom_the_room_says_that_they_look_after_it_nothing_is_said(store: Store, size: int) -> None:
+    events = [*seated(), *two_offers(10.0, "@mod", True), *two_offers(100.0, "@guest", False), closed(150.0)]
+    async with watcher_on(store, ListRoom(in_batches(events, size))) as (watcher, onlooker):
+        await watcher.run()
+    found = await dump(store)
+    assert [(row["name"], row["at"]) for row in found["alerts"]] == [("@guest", 116.0)]
+    remarks = [row["account"] for row in found["observations"] if row["detector"] == "remark"]
+    assert remarks == ["replay:script:@guest"]
+    assert onlooker.summaries[0].alerts == 1
+    assert found["exemptions"] == []
+
+
+@pytest.mark.parametrize("size", [1, 4, 100])
+async def test_who_looks_after_the_room_no_longer_is_like_anybody_else(store: Store, size: int) -> None:
+    between = [chat(50 + i, 100.0 + i, "@ana", "hello") for i in range(4)]
+    offers = [two_offers(10.0, "@mod", True), two_offers(800.0, "@mod", False)]
+    events = [*seated(), *offers[0], *between, *offers[1], closed(900.0)]
+    async with watcher_on(store, ListRoom(in_batches(events, size))) as (watcher, _):
+        await watcher.run()
+    assert [(row["name"], row["at"]) for row in (await dump(store))["alerts"]] == [("@mod", 816.0)]
+
+
+@pytest.mark.parametrize("size", [1, 100])
+async def test_who_comes_to_look_after_the_room_is_warned_of_no_further(store: Store, size: int) -> None:
+    before, after = two_offers(10.0, "@mod", False), two_offers(40.0, "@mod", True)
+    events = [*seated(), before[0], *after, closed(90.0)]
+    async with watcher_on(store, ListRoom(in_batches(events, size))) as (watcher, _):
+        await watcher.run()
+    found = await dump(store)
+    assert found["alerts"] == []
+    assert [row["event_id"] for row in found["observations"] if row["detector"] == "remark"] == [before[0].id]
+
+
+async def test_a_room_that_exempts_somebody_does_so_for_all_who_watch_it(store: Store) -> None:
+    events = [*seated(), *two_offers(10.0, "@mod", True), closed(60.0)]
+    await watch(store, events, Watch("a", ROOM), Watch("b", ROOM, "discord:1", "high"))
+    assert (await dump(store))["alerts"] == []
 
 
 async def test_events_before_a_show_began_are_nobodys(store: Store) -> None:

@@ -1,0 +1,1 @@
+"""Cogs: Discord's buttons and commands, in and out. What they do is done elsewhere."""
