@@ -110,10 +110,11 @@ def _confirmed_names(database: Database, account: str, community: str) -> tuple[
     """Return the account's name, and those that it had in warnings that moderators confirmed."""
     rows = database.query(
         "SELECT name FROM alerts WHERE account = :a AND community = :c AND status = 'confirmed'"
-        " UNION SELECT name FROM accounts WHERE id = :a ORDER BY name",
+        " UNION SELECT name FROM participations WHERE account = :a AND name != ''"
+        " AND room IN (SELECT room FROM watches WHERE community = :c) ORDER BY name",
         {"a": account, "c": community},
     )
-    return tuple(row["name"] for row in rows)
+    return tuple(row["name"] for row in rows) or (account.split(":", 2)[2],)
 
 
 def _said(database: Database, account: str, community: str) -> tuple[Said, ...]:

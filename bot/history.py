@@ -86,7 +86,7 @@ _EXPORTED: Final = {
     "audit": "SELECT * FROM audit WHERE community = :c ORDER BY id",
     "shows": f"SELECT * FROM shows WHERE room IN ({_ROOMS}) ORDER BY started",
     "participations": f"SELECT * FROM participations WHERE room IN ({_ROOMS}) ORDER BY room, show, account",
-    "accounts": f"SELECT id, name FROM accounts WHERE id IN ({_MET}) ORDER BY id",
+    "accounts": f"SELECT id, platform FROM accounts WHERE id IN ({_MET}) ORDER BY id",
 }
 
 

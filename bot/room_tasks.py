@@ -52,6 +52,7 @@ class RoomTasks:
         self._limits = limits
         self._tasks: dict[RoomKey, tuple[asyncio.Task[None], Watcher]] = {}
         self._troubles: dict[RoomKey, _Trouble] = {}
+        self._closed = False
         #: Some room could not be opened at all.
         self.failed = False
 
@@ -73,6 +74,8 @@ class RoomTasks:
 
     def start(self, watcher: Watcher, before: Hook, after: Hook) -> None:
         """Run a room; `before` is called first, each time it is opened, `after` when it ended by itself."""
+        if self._closed:
+            return  # the service stops: nobody would cancel this one
         self._tasks[watcher.room.key] = (self._group.create_task(self._run(watcher, before, after)), watcher)
 
     async def stop(self, key: RoomKey) -> None:
@@ -91,6 +94,7 @@ class RoomTasks:
 
     def cancel(self) -> list[Watcher]:
         """Cut all rooms off; return their watchers, which know where the shows stand."""
+        self._closed = True
         stopped = list(self._tasks.values())
         self._tasks.clear()
         for task, _ in stopped:

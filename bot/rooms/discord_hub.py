@@ -4,12 +4,18 @@ import asyncio
 import logging
 from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from dataclasses import dataclass, field
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 import discord
+from discord.utils import time_snowflake
 
 log = logging.getLogger(__name__)
 
+#: Discord's clock and ours may differ by so much.
+CLOCKS_DIFFER: Final = timedelta(seconds=60)
+#: Messages of a thread that are asked for when it was not listened to.
+MOST_IN_THREAD: Final = 200
 #: Happenings of one channel that may wait for its room; of what comes beyond, the room is told to catch up.
 QUEUE: Final = 500
 
@@ -87,6 +93,7 @@ class Hub:
         self.staff_roles: dict[int, int] = {}
         self._subscriptions: dict[int, list[Subscription]] = {}
         self._ready = False
+        self._lost_at: datetime | None = None
 
     def subscribe(self, channel: int) -> Subscription:
         """Listen to a channel. The first happening is `Connected` if there is a connection now."""
@@ -139,6 +146,7 @@ class Hub:
         """Tell every room that there is no connection."""
         if self._ready:
             self._ready = False
+            self._lost_at = datetime.now(UTC)
             for channel in list(self._subscriptions):
                 self._put(channel, Disconnected())
 
@@ -170,6 +178,20 @@ class Hub:
 
     async def _thread_gone(self, payload: discord.RawThreadDeleteEvent) -> None:
         self._put(payload.thread_id, Closed())
+
+    async def find_threads(self, client: discord.Client, guild_id: int, channel: int) -> None:
+        """Hand on what was written, since the connection was lost, in threads below a channel that nobody listens to.
+
+        Raises discord.HTTPException.
+        """
+        if self._lost_at is None:
+            return  # a start: what was heard in threads before it is not known here
+        guild, after = client.get_guild(guild_id), time_snowflake(self._lost_at - CLOCKS_DIFFER)
+        for thread in await guild.active_threads() if guild is not None else []:
+            newer = thread.parent_id == channel and (thread.last_message_id or after + 1) > after
+            if newer and thread.id not in self._subscriptions:
+                async for message in thread.history(after=discord.Object(after), limit=MOST_IN_THREAD):
+                    self._posted(Posted(message))
 
     def _new_thread(self, thread: discord.Thread) -> None:
         """Let whoever watches the channel above listen to a thread from its next message on."""

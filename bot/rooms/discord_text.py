@@ -5,6 +5,7 @@ listened to; staff are, but nothing is said of them.
 """
 
 import asyncio
+import logging
 import re
 from collections import OrderedDict
 from collections.abc import AsyncGenerator, Sequence
@@ -31,6 +32,8 @@ from detectors.records import (
     Unheard,
 )
 from detectors.signatures import near, signature
+
+log = logging.getLogger(__name__)
 
 #: A show is over when nobody wrote for so long, in seconds.
 QUIET_ENDS: Final = 1_800.0
@@ -159,6 +162,9 @@ class DiscordTextRoom:
             guild = happening.message.guild
             if guild is None or guild.id != self._guild:
                 return []  # not of the server for which this room is listened to
+            author, client = happening.message.author, self._hub.client
+            if client is not None and not isinstance(author, discord.Member) and author.id not in self._staff:
+                await self._learn_staff(client, [happening.message])  # read from the past, where that is not said
             return self._edited(happening.message) if happening.edited else self._posted(happening.message)
         if isinstance(happening, Archived):
             return self._close()
@@ -173,7 +179,19 @@ class DiscordTextRoom:
         if connected.resumed:
             return back  # Discord itself sends what was missed
         missed = await self._catch_up(connected.client)
-        return back + [event for message in missed for event in self._posted(message)]
+        events = back + [event for message in missed for event in self._posted(message)]
+        await self._find_threads(connected.client)
+        return events
+
+    async def _find_threads(self, client: discord.Client) -> None:
+        """Have threads and forum posts heard that began, or went on, below this channel while nobody listened."""
+        if self._transient:
+            return
+        try:
+            await self._hub.find_threads(client, self._guild, self._channel)
+        except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
+            log.warning("%s: threads that began meanwhile cannot be looked for: %s", self.key, error)
+            self.skipped += 1
 
     async def _catch_up(self, client: discord.Client) -> list[discord.Message]:
         """Return what was written since the newest message that was handled."""

@@ -216,3 +216,20 @@ def test_without_a_token_a_room_that_needs_discord_is_refused_in_one_line(tmp_pa
     settings = Settings.model_validate({"rooms": [{"kind": "discord", "address": "1/2"}]})
     with pytest.raises(RoomError, match="PITCHWATCH_DISCORD__TOKEN"):
         app._check_discord(settings)
+
+
+async def test_a_thread_that_began_while_the_bot_was_away_is_heard(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = service_of(monkeypatch)
+    async with serving(place.settings(place.watched(place.lounge))):
+        await connected(place)
+        async with asyncio.timeout(10):
+            while not made[0]._discord.hub._ready:  # noqa: ASYNC110 - nothing tells when, and the drop must come later
+                await asyncio.sleep(0.01)
+        await place.server.gateway_state.drop(resumable=False)
+        thread = place.guild.thread(place.lounge, "while it was away")
+        await place.show(thread)
+        await place.server.wait_for(warned(place))
+    (message,) = place.alerts.messages.values()
+    assert f"<#{thread.id}>" in message.text
