@@ -117,6 +117,7 @@ class JanusRoom:
         self._title = ""
         self._began = 0.0  # of the show, by the loop's clock
         self._last = 0.0  # when somebody spoke, wrote or had a seat last, by the loop's clock
+        self._sources = 0
         self._part = ""  # tells the events of this stay from those of an earlier one in the same show
         self._count = 0  # of this room's own events, over all its shows
         self._lost = False
@@ -261,6 +262,11 @@ class JanusRoom:
         """Somebody left a seat."""
         self._last = _now()
         self._change(sitting.seat, sitting.person, "left")
+
+    def next_source(self) -> int:
+        """Return a new number for a seat's sound, over all visits of this stay."""
+        self._sources += 1
+        return self._sources
 
     def said(self, sitting: Sitting, source: str, began: float, said: Said) -> None:
         """Somebody said something."""

@@ -50,6 +50,7 @@ class Chat:
     #: Set when the chat is over for us; `why` says so.
     gone: asyncio.Event = field(default_factory=asyncio.Event)
     why: str = "the chat's data channel closed"
+    kicked: bool = False
     _numbers: Any = field(default_factory=lambda: itertools.count(1))
     _waiting: dict[str, "asyncio.Future[Mapping[str, Any]]"] = field(default_factory=dict)
 
@@ -87,6 +88,7 @@ class Chat:
         elif kind == "message":
             self._message(told)
         elif kind == "destroyed" or (kind == "kicked" and told.get("username") == self.username):
+            self.kicked = kind == "kicked"
             self.end("the chat was closed" if kind == "destroyed" else "the bot was sent out of the chat")
 
     def end(self, why: str) -> None:

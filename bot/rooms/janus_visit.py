@@ -59,6 +59,9 @@ class Told(Protocol):
     def rose(self, sitting: Sitting) -> None:
         """Somebody left a seat."""
 
+    def next_source(self) -> int:
+        """Return a new number for a seat's sound: one that was used before would pass for what was said before."""
+
     def said(self, sitting: Sitting, source: str, began: float, said: Said) -> None:
         """Somebody said something; the times in `said` count from `began`."""
 
@@ -85,7 +88,6 @@ class Visit:
         self._memory = memory
         self._private: int | None = None
         self._listening: dict[int | str, tuple[str, asyncio.Task[None]]] = {}
-        self._sources = 0
         self._announced_at = 0.0
         #: Who was in the room at an announcement.
         self._informed: set[int | str] = set()
@@ -161,7 +163,7 @@ class Visit:
                 if coming.done():
                     await self._happened(session, chat, coming.result())
                 elif ending.done():
-                    raise JanusLostError(chat.why)
+                    raise SentOutError(chat.why) if chat.kicked else JanusLostError(chat.why)
             finally:
                 coming.cancel()
 
@@ -202,7 +204,8 @@ class Visit:
             known = self._listening.get(number)
             if known is not None and known[0] != mid:
                 known[1].cancel()  # began to send sound, or another stream of it
-            if mid is not None and (known is None or known[0] != mid):
+                del self._listening[number]  # the same one may come back
+            if mid is not None and number not in self._listening:
                 self._listen(session, sitting, mid)
 
     async def _left(self, number: int | str, sitting: Sitting | None) -> None:
@@ -215,7 +218,6 @@ class Visit:
 
     def _listen(self, session: JanusSession, sitting: Sitting, mid: str) -> None:
         assert self._hearing is not None
-        self._sources += 1
         source = LiveSource(f"{self._where.url} seat {sitting.seat}")
         feed = Feed(self._where.room, sitting.number, mid, self._private, self._where.pin)
 
@@ -225,8 +227,8 @@ class Visit:
 
         listener = SeatListener(session, feed, source, deaf)
         self.listeners[sitting.number] = listener
-        self._listening[sitting.number] = (mid, asyncio.create_task(_until_lost(listener)))
-        self._told.spawn(self._hear(sitting, source, listener, f"{sitting.seat}.{self._sources}"))
+        self._listening[sitting.number] = (mid, asyncio.create_task(_until_lost(session, listener)))
+        self._told.spawn(self._hear(sitting, source, listener, f"{sitting.seat}.{self._told.next_source()}"))
 
     async def _hear(self, sitting: Sitting, source: LiveSource, listener: SeatListener, name: str) -> None:
         """Hand on what is said on a seat, to the last words."""
@@ -245,11 +247,11 @@ class Visit:
         self.skipped += source.broken
 
 
-async def _until_lost(listener: SeatListener) -> None:
+async def _until_lost(session: JanusSession, listener: SeatListener) -> None:
     try:
         await listener.run()
-    except JanusLostError:
-        return  # the visit notices as well
+    except JanusLostError as error:
+        session.die(str(error))  # a seat that is not heard any more must not look quiet: the visit begins anew
     except Exception:
         log.exception("a seat cannot be listened to")
 
