@@ -4,9 +4,9 @@
 
 Speech of passages in style `clean`, chosen by seed, goes through a voice, a room with noise and Opus at 20 kbit/s as
 in the sample shows, then through the recogniser of the bot. Each line that was heard becomes a row of `train/r01.jsonl`
-with its words as heard (`text`), as written (`spoken`), the id of the written line (`of`), and its labels. Lines that
-the recogniser itself doubts are left out, as chat is; the sound is not kept. VOICES, and the packages that are needed,
-stand in samples/sound/README.md. `--again` reads the passages that the file holds already.
+with its words as heard (`text`), as written (`spoken`), the id of the written line (`of`), and its labels. Left out are
+chat, lines that the recogniser itself doubts, and lines of which most words are wrong. The sound is not kept. VOICES,
+and the packages that are needed, stand in samples/sound/README.md. `--again` reads the passages that the file holds.
 """
 
 import argparse
@@ -20,12 +20,15 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
+from detectors.training.data_check import words
 from detectors.training.passages import DATA
 from samples.sound.studio import Studio
 
 SOURCE = "a line of this project, read aloud by a synthetic voice and heard by the recogniser"
 #: Languages in the order in which passages are taken: about 60:40, wherever it ends.
 TURNS = ("en", "fr", "en", "fr", "en")
+#: Word errors, as a share of the words written, beyond which nobody could tell what a line does: its labels are void.
+MOST_WRONG = 0.5
 
 Row = dict[str, Any]
 
@@ -72,6 +75,18 @@ def heard_row(row: Row, text: str, voice: str, recogniser: str) -> Row:
     }
 
 
+def word_errors(spoken: str, heard: str) -> float:
+    """Return the words that were exchanged, lost or added, as a share of those spoken."""
+    said, got = words(spoken), words(heard)
+    costs = list(range(len(got) + 1))
+    for row, word in enumerate(said, 1):
+        before, costs[0] = costs[0], row
+        for column, other in enumerate(got, 1):
+            change = before + (word != other)
+            before, costs[column] = costs[column], min(change, costs[column] + 1, costs[column - 1] + 1)
+    return costs[-1] / max(1, len(said))
+
+
 def read_aloud(
     passages: dict[str, list[Row]], names: Sequence[str], studio: Studio, minutes: float, left_out: Counter[str]
 ) -> Iterator[Row]:
@@ -84,6 +99,8 @@ def read_aloud(
             if row["kind"] != "speech":
                 continue
             text, why, voice = studio.hear(row)
+            if not why and word_errors(row["text"], text) > MOST_WRONG:
+                why = "most words wrong"
             left_out[why] += 1
             if not why:
                 yield heard_row(row, text, voice, studio.recogniser)

@@ -7,7 +7,7 @@ import pytest
 from detectors.training import data_check, neighbours
 from detectors.training.data_check import Findings, check, duplicates, kappa, leaks, repeated_runs
 from detectors.training.kinds import LEAST, Kind, read_kinds
-from detectors.training.passages import LabelledLine
+from detectors.training.passages import LabelledLine, read_lines, training_files
 
 LONG = "so the first thing you do with a sourdough is feed it"
 LINE = LabelledLine("a-1", "a", "bread", "clean", "en", "speech", "@joe", LONG, "pitch", ("course",), (), "test")
@@ -86,3 +86,15 @@ def test_all_named_hard_kinds_are_there() -> None:
     assert len(hard) == 14 + 16 + 1 and hard[-1] == "trade_claims"
     assert sum(kinds[name].acts == {"pitch"} for name in hard) == 14
     assert sum(name.startswith("claim_") for name in kinds) == 6
+
+
+def test_lines_that_were_heard_repeat_lines_that_were_written() -> None:
+    lines = read_lines(training_files())
+    written = {line.id: line for line in lines if not line.spoken}
+    heard = [line for line in lines if line.spoken]
+    assert heard
+    for line in heard:
+        origin = written[line.id.removeprefix("r01-")]
+        assert (line.spoken, line.act, line.offers, line.cues) == (origin.text, origin.act, origin.offers, origin.cues)
+        assert (line.style, origin.style, origin.kind) == ("asr", "clean", "speech")
+    assert sum(line.text != line.spoken for line in heard) > len(heard) / 2

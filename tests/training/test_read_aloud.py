@@ -7,7 +7,7 @@ from typing import Any, cast
 import pytest
 
 from detectors.training.passages import parse_line
-from detectors.training.read_aloud import choose, read_aloud
+from detectors.training.read_aloud import choose, read_aloud, word_errors
 from samples.sound.studio import Studio, pick
 
 ROW = {
@@ -35,11 +35,12 @@ class Deaf:
     recogniser = "ear"
 
     def hear(self, row: dict[str, Any]) -> tuple[str, str, str]:
-        return row["text"].upper(), "phrase" if row["text"] == "thank you" else "", "voice"
+        text = "eye maid a horse" if row["text"] == "I made a house" else row["text"].upper()
+        return text, "phrase" if row["text"] == "thank you" else "", "voice"
 
 
 def test_a_heard_line_keeps_labels_and_what_was_written() -> None:
-    texts = {"w1-01": "I made a course", "w1-02": "thank you", "w1-03": "is it dear"}
+    texts = {"w1-01": "I made a course", "w1-02": "thank you", "w1-03": "is it dear", "w1-04": "I made a house"}
     rows = [{**ROW, "id": name, "passage": "w1", "text": text} for name, text in texts.items()]
     rows[2].update(kind="chat", seat=None)
     left_out: Counter[str] = Counter()
@@ -50,7 +51,8 @@ def test_a_heard_line_keeps_labels_and_what_was_written() -> None:
         **{"spoken": "I made a course", "of": "w1-01", "voice": "voice", "recogniser": "ear"},
         "source": heard["source"],
     }
-    assert heard["source"] != "written" and left_out["phrase"] == 1
+    assert heard["source"] != "written"
+    assert left_out == {"phrase": 1, "most words wrong": 1, "": 1}
     assert parse_line(heard).spoken == "I made a course"
 
 
@@ -62,3 +64,9 @@ def test_no_passage_begins_when_the_time_is_spent(monkeypatch: pytest.MonkeyPatc
 def test_a_choice_by_key_stays() -> None:
     assert pick("abc", 1, "x") == pick("abc", 1, "x")
     assert len({pick("abc", number) for number in range(20)}) == 3
+
+
+def test_word_errors_are_counted_as_exchanged_lost_or_added() -> None:
+    assert word_errors("Two places, left.", "two places left") == 0.0
+    assert word_errors("there are two places left", "there two palaces are left") == pytest.approx(3 / 5)
+    assert word_errors("yes", "oh yes yes") == 2.0
