@@ -11,7 +11,6 @@ from bot.markdown import mention, moment, plain
 from bot.messages import (
     AMBER,
     BLUE,
-    MAX_CHARACTERS,
     Button,
     Layout,
     Part,
@@ -19,6 +18,7 @@ from bot.messages import (
     Row,
     Rule,
     Words,
+    fullest,
     message_words,
     percent,
 )
@@ -54,11 +54,7 @@ _CARD: Final = (
 
 def check_layout(dossier: Dossier, language: str, moderator: bool) -> Layout:
     """Return an account's card with the advice below it; with quotes and open episodes for moderators alone."""
-    for detail in _CARD:
-        layout = _layout(dossier, language, moderator, detail)
-        if layout.characters <= MAX_CHARACTERS:
-            break
-    return layout
+    return fullest(lambda detail: _layout(dossier, language, moderator, detail), _CARD)
 
 
 def _layout(dossier: Dossier, language: str, moderator: bool, detail: _Detail) -> Layout:

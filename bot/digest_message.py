@@ -18,7 +18,6 @@ from bot.messages import (
     AMBER,
     BLUE,
     MAX_ALT,
-    MAX_CHARACTERS,
     RED_ORANGE,
     Attached,
     Button,
@@ -28,6 +27,7 @@ from bot.messages import (
     Row,
     Rule,
     Words,
+    fullest,
     room_words,
 )
 from config.wording import say
@@ -59,12 +59,7 @@ _MOST_CHARACTERS: Final = 2_000
 
 def digest_layout(digest: Digest, language: str, key: str) -> Layout:
     """Return a digest. `key` ends the id of its button, by which the message is found again."""
-    layout = _layout(digest, language, key, _DETAILS[0])
-    for detail in _DETAILS[1:]:
-        if layout.characters <= MAX_CHARACTERS:
-            break
-        layout = _layout(digest, language, key, detail)
-    return layout
+    return fullest(lambda detail: _layout(digest, language, key, detail), _DETAILS)
 
 
 def _layout(digest: Digest, language: str, key: str, detail: _Detail) -> Layout:

@@ -6,7 +6,7 @@ the fullest one that fits is taken. Everything that people said or named goes th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeVar
 
 from bot.cards import clock, names
 from bot.jump import jump_link, public_room
@@ -15,6 +15,8 @@ from bot.parcels import DecisionRow, NoteRow, Parcel, QuoteRow
 from config.wording import say
 from detectors.records import Message
 from detectors.taxonomy import CUES
+
+D = TypeVar("D")
 
 #: Discord's limits for one message. A role that is pinged stands in a text of its own: room is left for it.
 MAX_COMPONENTS: Final = 40
@@ -178,7 +180,7 @@ def alert_layout(
         parts += [Words(f"-# {say(language, 'alert.judgement')}"), *controls(parcel, language)]
         return Layout(accent, tuple(parts), None if dry_run else pinged)
 
-    return _fullest(build, _ALERT)
+    return fullest(build, _ALERT)
 
 
 def why_text(parcel: Parcel, language: str, threshold: float, lines: Sequence[Message]) -> Layout:
@@ -201,10 +203,10 @@ def why_text(parcel: Parcel, language: str, threshold: float, lines: Sequence[Me
         parts.append(Words(f"-# {say(language, 'alert.judgement')}"))
         return Layout(AMBER, tuple(parts))
 
-    return _fullest(build, _WHY)
+    return fullest(build, _WHY)
 
 
-def _fullest(build: Callable[[_Detail], Layout], details: Sequence[_Detail]) -> Layout:
+def fullest(build: Callable[[D], Layout], details: Sequence[D]) -> Layout:
     """Return the layout in the fullest detail that fits into a message; the last detail fits whatever was said."""
     for detail in details:
         layout = build(detail)
