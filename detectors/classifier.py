@@ -32,7 +32,8 @@ from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
 SHIPPED_MODEL: Final = Path(__file__).parent / "model"
 _PITCH: Final = ACTS.index("pitch")
 #: What a model folder must hold.
-FILES: Final = ("config.json", "tokenizer.json", "model.onnx", "gate.npz", "words.npz")
+GATE: Final = "gate.npz"
+FILES: Final = ("config.json", "tokenizer.json", "model.onnx", GATE, "words.npz")
 
 
 class ModelError(Exception):
@@ -57,9 +58,12 @@ class Classifier:
     and a line's reading cannot depend on which lines happen to stand beside it.
     """
 
-    def __init__(self, folder: Path = SHIPPED_MODEL, threads: int = 2) -> None:
-        """Load and check the model. Raises ModelError when a file is missing, damaged or does not fit."""
-        check_files(folder)
+    def __init__(self, folder: Path = SHIPPED_MODEL, threads: int = 2, with_gate: bool = True) -> None:
+        """Load and check the model. Raises ModelError when a file is missing, damaged or does not fit.
+
+        `with_gate=False` reads every line, and is for fitting a gate.
+        """
+        check_files(folder, FILES if with_gate else tuple(name for name in FILES if name != GATE))
         try:
             load_identifier()
         except OSError as error:
@@ -70,7 +74,7 @@ class Classifier:
             if labels != LABELS:
                 raise ModelError(f"{folder / 'config.json'}: labels are not those of this version; use its own model")
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-            self._gate = Gate.load(folder / "gate.npz")
+            self._gate = Gate.load(folder / GATE, self._tokenizer) if with_gate else None
             self._words = NgramModel.load(folder / "words.npz")
         except ModelError:
             raise
@@ -111,7 +115,7 @@ class Classifier:
         return np.array(list(self._threads.map(self._logits, requests)))
 
     def _passes_by(self, request: Request) -> bool:
-        return request.gated and self._gate.passes_by(request.text)
+        return request.gated and self._gate is not None and self._gate.passes_by(request.text)
 
     def _logits(self, request: Request) -> NDArray[np.float32]:
         line = encode(self._tokenizer, request.text, request.kind, request.context)
@@ -157,16 +161,16 @@ def word_signs(words: NgramModel, text: str, context: Sequence[str]) -> tuple[fl
     return words.logit(text), words.logit(f"{before} {text}")
 
 
-def check_files(folder: Path) -> None:
-    """Compare every file of the model folder with its manifest. Raises ModelError on the first that differs."""
+def check_files(folder: Path, needed: Sequence[str] = FILES) -> None:
+    """Compare the `needed` files of the model folder with its manifest. Raises ModelError on the first that differs."""
     manifest = folder / "manifest.json"
     try:
         sums = dict(json.loads(manifest.read_text(encoding="utf-8"))["sha256"])
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise ModelError(f"{manifest}: cannot be read ({error}); install Pitchwatch again") from error
-    if missing := set(FILES) - sums.keys():
+    if missing := set(needed) - sums.keys():
         raise ModelError(f"{manifest}: says nothing of {', '.join(sorted(missing))}; install Pitchwatch again")
-    for name, expected in sums.items():
+    for name, expected in ((name, sums[name]) for name in needed):
         path = folder / name
         try:
             actual = hashlib.sha256(path.read_bytes()).hexdigest()

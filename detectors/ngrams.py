@@ -7,7 +7,7 @@ import zipfile
 import zlib
 from itertools import pairwise
 from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -28,6 +28,15 @@ def features(text: str) -> NDArray[np.int64]:
     return np.unique(np.fromiter((zlib.crc32(gram.encode()) % BUCKETS for gram in grams), dtype=np.int64))
 
 
+def read_arrays(path: Path) -> dict[str, NDArray[Any]]:
+    """Return the arrays of an .npz file. Raises OSError or ValueError when it cannot be read."""
+    try:
+        with np.load(path, allow_pickle=False) as stored:
+            return {name: stored[name] for name in stored.files}
+    except (zipfile.BadZipFile, EOFError) as error:
+        raise ValueError(f"{path}: {error}") from error
+
+
 class NgramModel:
     """Weights per bucket and a bias."""
 
@@ -38,14 +47,7 @@ class NgramModel:
     @classmethod
     def load(cls, path: Path) -> Self:
         """Read weights from an .npz file. Raises OSError, KeyError or ValueError when it cannot be read."""
-        try:
-            with np.load(path, allow_pickle=False) as stored:
-                return cls._made_of({name: stored[name] for name in stored.files})
-        except (zipfile.BadZipFile, EOFError) as error:
-            raise ValueError(f"{path}: {error}") from error
-
-    @classmethod
-    def _made_of(cls, stored: dict[str, NDArray[np.float32]]) -> Self:
+        stored = read_arrays(path)
         return cls(stored["weights"].astype(np.float32), float(stored["bias"]))
 
     def logit(self, text: str) -> float:

@@ -52,7 +52,7 @@ def calibrate(folder: Path, files: list[Path]) -> dict[str, dict[str, object]]:
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     config.pop("calibration", None)
     _write(folder, config)
-    classifier, words = Classifier(folder), NgramModel.load(folder / "words.npz")
+    classifier, words = Classifier(folder, with_gate=False), NgramModel.load(folder / "words.npz")
     everything = list(examples(read_lines(files)))
     calibration: dict[str, dict[str, object]] = {"temperature": {}, "mix": {}}
     for kind in ("speech", "chat"):

@@ -1,5 +1,6 @@
 """The network: a BERT encoder, the mean over the tokens of the line itself, one linear layer to all labels."""
 
+import copy
 from typing import Any
 
 import torch
@@ -62,3 +63,34 @@ def loss(logits: torch.Tensor, acts: torch.Tensor, flags: torch.Tensor, flag_wei
     # Summed over labels: most are 0, and a mean over them would leave nothing to learn from.
     flag_loss = nn.functional.binary_cross_entropy_with_logits(logits[:, count:], flags, reduction="none")
     return act_loss + flag_weight * flag_loss.sum(1).mean()
+
+
+def distillation_loss(logits: torch.Tensor, teacher: torch.Tensor, temperature: float = 2.0) -> torch.Tensor:
+    """How far the student's `logits` are from the teacher's, both of shape (lines, labels) (Hinton et al., 2015).
+
+    The acts are compared softened by `temperature`, so that what the teacher thought second is learnt as well; offers
+    and cues as probabilities of their own.
+    """
+    count = len(ACTS)
+    acts = nn.functional.kl_div(
+        torch.log_softmax(logits[:, :count] / temperature, dim=1),
+        torch.softmax(teacher[:, :count] / temperature, dim=1),
+        reduction="batchmean",
+    )
+    flags = nn.functional.binary_cross_entropy_with_logits(
+        logits[:, count:], torch.sigmoid(teacher[:, count:]), reduction="none"
+    )
+    return acts * temperature**2 + flags.sum(1).mean()
+
+
+def student_of(teacher: PitchModel, layers: int) -> PitchModel:
+    """Return a copy of `teacher` that keeps `layers` of its layers, evenly spread and with the last
+    (Sanh et al., 2019, "DistilBERT"). Raises ValueError when `layers` does not divide the teacher's."""
+    whole = teacher.config.num_hidden_layers
+    if whole % layers:
+        raise ValueError(f"layers must divide {whole}, not {layers}")
+    student = copy.deepcopy(teacher)
+    step = whole // layers
+    student.bert.encoder.layer = nn.ModuleList(list(student.bert.encoder.layer)[step - 1 :: step])
+    student.config.num_hidden_layers = layers
+    return student

@@ -18,7 +18,7 @@ from detectors.encoding import PAD_ID, EncodedLine, encode
 from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
 from detectors.training.augment import flatten, resegment
 from detectors.training.base_model import load_base
-from detectors.training.model import PitchModel, loss
+from detectors.training.model import PitchModel, distillation_loss, loss
 from detectors.training.passages import Example, LabelledLine, examples, read_lines, training_files
 from detectors.training.read_back import read_back
 
@@ -69,30 +69,56 @@ def main() -> None:
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--plain", type=float, default=recipe.plain, help="share of the plain lines that is drawn")
-    parser.add_argument("--first", default="", metavar="PREFIX", help="passages so named are all drawn …")
+    parser.add_argument("--first", nargs="*", default=[""], metavar="PREFIX", help="passages so named are all drawn …")
     parser.add_argument("--rest", type=float, default=1.0, help="… and this share of the lines of all others")
     parser.add_argument("--go-on", type=Path, metavar="DIR", help="begin with a shipped model or a checkpoint")
     given = parser.parse_args()
     recipe = Recipe(layers=given.layers, epochs=given.epochs, seed=given.seed, plain=given.plain)
     data = list(examples(read_lines(training_files())))
     dice = random.Random(given.seed)
-    drawn = [one for one in data if one.line.passage.startswith(given.first) or dice.random() < given.rest]
+    drawn = [one for one in data if one.line.passage.startswith(tuple(given.first)) or dice.random() < given.rest]
     train(recipe, drawn, given.out, given.go_on)
 
 
 def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None = None) -> None:
     """Tune the base encoder, or the model of the folder `go_on`, on `data`; save model and tokenizer under `out`."""
+    if go_on is not None:
+        model, tokenizer = load(go_on)
+    else:
+        model, tokenizer = fresh(recipe, data)
+    tune(model, tokenizer, recipe, data)
+    model.save_pretrained(out)
+    tokenizer.save(str(out / "tokenizer.json"))
+
+
+def load(folder: Path) -> tuple[PitchModel, Tokenizer]:
+    """Return the network and tokenizer of a checkpoint, or of a model folder that `export` wrote."""
+    tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+    whole = (folder / "model.safetensors").exists()
+    return PitchModel.from_pretrained(folder) if whole else read_back(folder), tokenizer
+
+
+def fresh(recipe: Recipe, data: Sequence[Example]) -> tuple[PitchModel, Tokenizer]:
+    """Return the base encoder with a last layer fitted on `data`."""
     torch.manual_seed(recipe.seed)
     dice = random.Random(recipe.seed)
-    if go_on is not None:
-        tokenizer = Tokenizer.from_file(str(go_on / "tokenizer.json"))
-        whole = (go_on / "model.safetensors").exists()
-        model = PitchModel.from_pretrained(go_on) if whole else read_back(go_on)
-    else:
-        base = load_base(recipe.layers)
-        base.config.hidden_dropout_prob = base.config.attention_probs_dropout_prob = recipe.dropout
-        tokenizer, model = base.tokenizer, new_model(base.config, base.weights)
-        fit_head(model, [_item(tokenizer, data, i, recipe, dice) for i in range(len(data))])
+    base = load_base(recipe.layers)
+    base.config.hidden_dropout_prob = base.config.attention_probs_dropout_prob = recipe.dropout
+    model = new_model(base.config, base.weights)
+    fit_head(model, [_item(base.tokenizer, data, i, recipe, dice) for i in range(len(data))])
+    return model, base.tokenizer
+
+
+def tune(
+    model: PitchModel,
+    tokenizer: Tokenizer,
+    recipe: Recipe,
+    data: Sequence[Example],
+    teacher: PitchModel | None = None,
+) -> None:
+    """Tune `model` in place on `data`; with a `teacher`, half by what that says of the same lines."""
+    torch.manual_seed(recipe.seed)
+    dice = random.Random(recipe.seed)
     plain = sum(_is_plain(one.line) for one in data)
     expected = len(data) - round((1.0 - recipe.plain) * plain)
     steps = recipe.epochs * (expected // recipe.batch + 1)
@@ -107,11 +133,10 @@ def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None
             ids, mask, types = pad([item.encoded for item in batch])
             with half_precision():
                 features = model.features(ids, mask, types)
-            value = loss(
-                model.head(features.float()),
-                torch.tensor([i.act for i in batch]),
-                torch.tensor([i.flags for i in batch]),
-            )
+            logits = model.head(features.float())
+            value = loss(logits, torch.tensor([i.act for i in batch]), torch.tensor([i.flags for i in batch]))
+            if teacher is not None:
+                value = 0.5 * value + 0.5 * distillation_loss(logits, told_by(teacher, ids, mask, types))
             value.backward()
             torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
             optimizer.step()
@@ -123,8 +148,13 @@ def train(recipe: Recipe, data: Sequence[Example], out: Path, go_on: Path | None
                 told = time.monotonic()
                 print(f"epoch {epoch + 1}: {done} of {len(items)} lines, loss {total / done:.3f}", flush=True)
         print(f"epoch {epoch + 1}: loss {total / len(items):.3f}, {time.monotonic() - began:.0f} s", flush=True)
-    model.save_pretrained(out)
-    tokenizer.save(str(out / "tokenizer.json"))
+
+
+def told_by(teacher: PitchModel, ids: torch.Tensor, mask: torch.Tensor, types: torch.Tensor) -> torch.Tensor:
+    """Return the teacher's logits, shape (lines, labels)."""
+    with torch.inference_mode(), half_precision():
+        features = teacher.features(ids, mask, types)
+    return teacher.head(features.float().clone()).detach()
 
 
 def half_precision() -> torch.autocast:

@@ -7,8 +7,8 @@ import numpy as np
 from sklearn.linear_model import LogisticRegression
 
 from detectors.training.manifest import write_manifest
+from detectors.training.ngram_matrix import matrix
 from detectors.training.passages import read_lines, training_files
-from detectors.training.train_gate import matrix
 
 #: Inverse strength of the penalty; of 3, 10, 30 and 100 the best beside the network on validation lines.
 INVERSE_PENALTY = 10.0

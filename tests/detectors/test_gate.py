@@ -9,11 +9,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tokenizers import Tokenizer
+from tokenizers.models import WordLevel
+from tokenizers.pre_tokenizers import Whitespace
 
 from detectors.gate import Gate, passed_reading
-from detectors.ngrams import BUCKETS, features
+from detectors.ngrams import BUCKETS, NgramModel, features
 from detectors.records import Reading
 from detectors.taxonomy import CUES, OFFERS
+from detectors.word_vectors import VectorModel
 
 #: Words, word pairs and letter runs of at most 400 letters with a blank on either side.
 MOST = 200 + 199 + 3 * 400
@@ -23,12 +27,30 @@ def bucket(gram: str) -> int:
     return zlib.crc32(gram.encode()) % BUCKETS
 
 
-def gate(threshold: float = 0.0, bias: float = -1.0, **weights: float) -> Gate:
-    """A gate that knows the given words only."""
+#: Three pieces with vectors of two directions, in steps of a half.
+TOKENIZER = Tokenizer(WordLevel({"<pad>": 0, "[UNK]": 1, "hello": 2, "buy": 3}, unk_token="[UNK]"))
+TOKENIZER.pre_tokenizer = Whitespace()
+TABLE = np.array([[0, 0], [0, 0], [2, -4], [6, 2]], dtype=np.int8)
+STEP = 0.5
+
+
+def vectors(*weights: float) -> VectorModel:
+    """Weights over mean, greatest, least (two directions each) and the two of the length; the rest is 0."""
+    whole = np.array([*weights, *[0.0] * (8 - len(weights))], dtype=np.float32)
+    return VectorModel(TOKENIZER, TABLE, STEP, whole, 0.0)
+
+
+def grams(bias: float = -1.0, **weights: float) -> NgramModel:
+    """Knows the given words only."""
     known = np.zeros(BUCKETS, dtype=np.float32)
     for word, weight in weights.items():
         known[bucket(f"w {word}")] = weight
-    return Gate(known, bias, threshold)
+    return NgramModel(known, bias)
+
+
+def gate(threshold: float = 0.0, bias: float = -1.0, **weights: float) -> Gate:
+    """A gate that knows the given words only, and nothing of vectors."""
+    return Gate(grams(bias, **weights), vectors(), threshold)
 
 
 @pytest.mark.parametrize(
@@ -93,12 +115,49 @@ def test_passes_by(text: str, threshold: float, passed: bool) -> None:
     assert gate(threshold, buy=9.0).passes_by(text) is passed
 
 
+@pytest.mark.parametrize(
+    ("text", "pooled"),
+    [
+        ("hello", [1.0, -2.0, 1.0, -2.0, 1.0, -2.0, 1 / 96, 1.0]),
+        ("hello buy", [2.0, -0.5, 3.0, 1.0, 1.0, -2.0, 2 / 96, 0.5]),
+        ("", [0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1 / 96, 1.0]),
+    ],
+)
+def test_what_a_text_makes_of_its_vectors(text: str, pooled: list[float]) -> None:
+    assert vectors().pooled(text).tolist() == pytest.approx(pooled)
+
+
+def test_letters_and_vectors_are_added() -> None:
+    both = Gate(grams(-1.0, buy=6.0), vectors(2.0), 0.0)
+    assert both.logit("buy") == pytest.approx(6.0 / len(features("buy")) ** 0.5 - 1.0 + 2.0 * 3.0)
+    assert both.passes_by("") is True
+    assert Gate(grams(-1.0), vectors(2.0), 0.0).passes_by("hello") is False
+
+
+@given(st.text(max_size=2_000))
+def test_any_text_gives_finite_vectors_of_the_same_shape(text: str) -> None:
+    pooled = vectors().pooled(text)
+    assert pooled.shape == (8,)
+    assert bool(np.isfinite(pooled).all())
+
+
+def saved(path: Path, **changed: object) -> Path:
+    """A gate file with what a gate needs, apart from what is changed (None leaves it out)."""
+    parts: dict[str, object] = {"weights": np.linspace(-1, 1, BUCKETS), "bias": 0.25, "threshold": -2.0}
+    parts |= {"table": TABLE, "size": STEP, "vector_weights": np.ones(8)} | changed
+    np.savez(path / "gate.npz", **{name: np.asarray(part) for name, part in parts.items() if part is not None})
+    return path / "gate.npz"
+
+
 def test_loads_what_was_saved(tmp_path: Path) -> None:
-    weights = np.linspace(-1, 1, BUCKETS)
-    np.savez(tmp_path / "gate.npz", weights=weights, bias=0.25, threshold=-2.0)
-    loaded = Gate.load(tmp_path / "gate.npz")
-    made = Gate(weights.astype(np.float32), 0.25, -2.0)
-    assert (loaded.threshold, loaded.logit("free ebook")) == (-2.0, made.logit("free ebook"))
+    loaded = Gate.load(saved(tmp_path), TOKENIZER)
+    known = NgramModel(np.linspace(-1, 1, BUCKETS).astype(np.float32), 0.25)
+    assert loaded.logit("buy hello") == pytest.approx(Gate(known, vectors(*[1.0] * 8), -2.0).logit("buy hello"))
+
+
+def test_a_gate_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="another tokenizer"):
+        Gate.load(saved(tmp_path, table=TABLE[:2]), TOKENIZER)
 
 
 @pytest.mark.parametrize(
@@ -110,13 +169,13 @@ def test_says_so_when_the_file_is_no_gate(tmp_path: Path, content: bytes | None,
     if content is not None:
         path.write_bytes(content)
     with pytest.raises(error):
-        Gate.load(path)
+        Gate.load(path, TOKENIZER)
 
 
-def test_a_gate_without_threshold_is_refused(tmp_path: Path) -> None:
-    np.savez(tmp_path / "gate.npz", weights=np.zeros(BUCKETS), bias=0.0)
+@pytest.mark.parametrize("part", ["weights", "bias", "threshold", "table", "size", "vector_weights"])
+def test_a_gate_that_lacks_a_part_is_refused(tmp_path: Path, part: str) -> None:
     with pytest.raises(KeyError):
-        Gate.load(tmp_path / "gate.npz")
+        Gate.load(saved(tmp_path, **{part: None}), TOKENIZER)
 
 
 def test_the_reading_of_what_passed() -> None:

@@ -5,13 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from tokenizers import Tokenizer
 
+from detectors.classifier import SHIPPED_MODEL
 from detectors.gate import Gate
 from detectors.taxonomy import ACTS
 from detectors.training.baselines import fit_tfidf, keyword_scores, tfidf_scores
 from detectors.training.calibrate import fit as fit_calibration
 from detectors.training.evaluate import bootstrap, calibration_error, load_rows, measure, precision_at_recall
-from detectors.training.passages import LabelledLine
+from detectors.training.passages import Example, LabelledLine
 from detectors.training.train_gate import fit as fit_gate
 
 
@@ -95,11 +97,11 @@ def test_calibration_takes_back_too_many_pitches() -> None:
 def test_the_gate_passes_by_talk_and_keeps_adverts(tmp_path: Path) -> None:
     lines = [_chat(i, f"join my channel t.me/x{i} free signals", "spam") for i in range(40)]
     lines += [_chat(i, f"which oven do you use for the loaf {i}", "other") for i in range(40)]
-    weights, bias, threshold, figures = fit_gate(lines)
-    assert figures["lost"] <= 0.005 and figures["passed_by"] > 0.5
-    path = tmp_path / "gate.npz"
-    np.savez_compressed(path, weights=weights.astype(np.float16), bias=bias, threshold=threshold)
-    gate = Gate.load(path)
+    found = np.array([line.act == "spam" for line in lines])
+    arrays, figures = fit_gate([Example(line, ()) for line in lines], found, SHIPPED_MODEL)
+    assert figures["flagged"] == 40 and figures["lost"] <= 0.005 and figures["passed_by"] > 0.5
+    np.savez_compressed(tmp_path / "gate.npz", **arrays)
+    gate = Gate.load(tmp_path / "gate.npz", Tokenizer.from_file(str(SHIPPED_MODEL / "tokenizer.json")))
     assert gate.passes_by("which oven do you use for the loaf tonight")
     assert not gate.passes_by("join my channel t.me/abc free signals")
 
