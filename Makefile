@@ -5,11 +5,18 @@ BIN := $(VENV)/bin
 ARGS ?=
 SHOWS ?= tests/bench/shows/validation
 PIP := $(BIN)/python -m pip --disable-pip-version-check --quiet
+# Whoever sets up waits for others who do, and then looks again; without flock (macOS) nobody waits.
+LOCK := $(shell command -v flock 2>/dev/null)
+LOCKED = mkdir -p $(VENV) && $(if $(LOCK),$(LOCK) $(VENV)/.lock) $(MAKE) --no-print-directory LOCK= UNLOCKED=yes $@
 
-.PHONY: setup run demo-discord test format train evaluate data-check bench-shows constraints clean
+.PHONY: setup run demo-discord demo-janus test format train evaluate data-check bench-shows constraints clean
 
 setup: $(VENV)/.ready
 
+ifndef UNLOCKED
+$(VENV)/.ready $(VENV)/.ready-dev $(VENV)/.ready-train: pyproject.toml constraints.txt
+	@$(LOCKED)
+else
 $(VENV)/.ready: pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "Pitchwatch needs Python 3.11 or newer: make PYTHON=python3.11 …")'
 	@echo "Setting up $(VENV) (once, about a minute) …" >&2
@@ -24,6 +31,7 @@ $(VENV)/.ready-dev: $(VENV)/.ready
 $(VENV)/.ready-train: $(VENV)/.ready-dev
 	@$(PIP) install --constraint constraints.txt --editable '.[dev,train]'
 	@touch $@
+endif
 
 run: setup
 	@mkdir -p .demo && rm -f .demo/pitchwatch.db*
@@ -52,9 +60,9 @@ format: $(VENV)/.ready-dev
 train: $(VENV)/.ready-train
 	$(BIN)/python -m detectors.training.train --out checkpoints/new $(ARGS)
 	$(BIN)/python -m detectors.training.export checkpoints/new --out detectors/model
-	$(BIN)/python -m detectors.training.train_gate --out detectors/model
 	$(BIN)/python -m detectors.training.train_words --out detectors/model
 	$(BIN)/python -m detectors.training.calibrate --model detectors/model
+	$(BIN)/python -m detectors.training.train_gate --out detectors/model
 
 # Measure the classifier on labelled lines: make evaluate LINES=file.jsonl
 evaluate: $(VENV)/.ready-dev

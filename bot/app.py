@@ -4,36 +4,33 @@ import asyncio
 import logging
 import signal
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
 from apscheduler.schedulers.asyncio import AsyncIOScheduler
-from pydantic import ValidationError
 
 from bot.client import DiscordConnection, DiscordError, Parts, use_server
 from bot.communities import read_staff_roles, register_communities
 from bot.digests import Digests
 from bot.faces import Face
+from bot.listening import Listening, watches_of
 from bot.outbox import Outbox
 from bot.parcels import read_left
 from bot.policy import Watch
 from bot.reading import LineReader, ModelStage
 from bot.reviews import Reviews
-from bot.room_tasks import RoomHealth, RoomTasks
+from bot.room_tasks import RoomTasks
 from bot.rooms import Left, Room, RoomError
-from bot.rooms.discord_hub import Hub, Subscription
-from bot.rooms.discord_text import DiscordTextRoom
+from bot.rooms.discord_hub import Hub
 from bot.rooms.registry import Sources, check_address, open_room
 from bot.sinks.discord import DiscordSink
 from bot.sinks.discord_digest import DiscordDigests
 from bot.speech.hearing import Hearing
 from bot.store import MEMORY, Store, StoreError
 from bot.watch import ShowSummary, Watcher
-from bot.watches import RefusedWatchError, list_watches, room_settings
 from config.settings import RoomSettings, Settings
 from detectors.records import RoomKey
 from detectors.repeats import RepeatMemory
@@ -42,8 +39,6 @@ log = logging.getLogger(__name__)
 
 #: Summaries of ended shows that are kept for the last words.
 MAX_SUMMARIES: Final = 100
-#: Threads and forum posts that are listened to at once, beside the channels that are named.
-MAX_THREADS: Final = 200
 
 
 class _Collector:
@@ -172,22 +167,14 @@ class _Service:
         self._summaries: deque[ShowSummary] = deque(maxlen=MAX_SUMMARIES)
         self._unread = 0
         self._keys: list[RoomKey] = []
-        self._watching: dict[RoomKey, tuple[Watch, ...]] = {}
-        self._in_file: dict[RoomKey, RoomSettings] = {}
-        #: Rooms with a watch of their own, also those that are paused or down now.
-        self._own_rooms: frozenset[RoomKey] = frozenset()
-        #: Threads that are listened to because the channel above is.
-        self._threads: dict[RoomKey, RoomKey] = {}
-        self._reloading = asyncio.Lock()
         self._stopped = False
         self.exit_code = 0
 
     async def run(self) -> None:
         """Run until all rooms are over or a signal comes."""
-        rooms = [(room := open_room(one, self._sources), _watches(one, room.key)) for one in self._settings.rooms]
-        self._keys = [room.key for room, _ in rooms]
-        self._in_file = {room.key: one for (room, _), one in zip(rooms, self._settings.rooms, strict=True)}
-        await self._store.register([watch for _, watches in rooms for watch in watches])
+        rooms = [(one, open_room(one, self._sources)) for one in self._settings.rooms]
+        self._keys = [room.key for _, room in rooms]
+        await self._store.register([watch for one, room in rooms for watch in watches_of(one, room.key)])
         await register_communities(self._store, self._settings.discord.communities)
         stop = asyncio.Event()
         clock = AsyncIOScheduler(timezone="UTC")
@@ -198,10 +185,10 @@ class _Service:
         clock.start()
         with _stopped_by_signals(stop):
             async with asyncio.TaskGroup() as group:
-                self._rooms = RoomTasks(group, self._settings.limits)
-                for room, watches in rooms:
-                    self._start(room, watches)
-                await self._open_added()
+                tasks = RoomTasks(group, self._settings.limits)
+                self.rooms = Listening(self._store, self._settings, tasks, self._sources, self._watcher)
+                self.rooms.begin(rooms)
+                await self.rooms.open_added()
                 stopped = await self._serve(group, stop)
         clock.shutdown(wait=False)
         for watcher in stopped:
@@ -213,20 +200,20 @@ class _Service:
         background = [group.create_task(self._outbox.run())]
         ends: list[asyncio.Task[Any]] = [group.create_task(stop.wait())]
         if self._discord is None:
-            ends.append(group.create_task(self._rooms.all_over()))
+            ends.append(group.create_task(self.rooms.tasks.all_over()))
         else:
             # Buttons are there to be clicked as long as the bot runs, whatever became of the rooms.
-            self._discord.hub.on_thread = self._listen_to_thread
+            self._discord.hub.on_thread = self.rooms.listen_to_thread
             self._discord.hub.on_deleted = self._store.note_deleted
             self._discord.hub.staff_roles = await read_staff_roles(self._store)
-            self._discord.parts.rooms = self
+            self._discord.parts.rooms = self.rooms
             background.append(group.create_task(self._discord.run()))
         await asyncio.wait(ends, return_when=asyncio.FIRST_COMPLETED)
         self._stopped = stop.is_set()
         await self._outbox.stop()  # nothing is cut off between being shown and being marked so
         for task in (*background, *ends):
             task.cancel()
-        return self._rooms.cancel()
+        return self.rooms.tasks.cancel()
 
     def _made_digests(self, discord: DiscordConnection) -> Digests:
         settings = self._settings
@@ -235,86 +222,14 @@ class _Service:
 
     def _heard(self) -> dict[str, bool]:
         """Return the rooms that run, and whether each can be heard now."""
-        return {str(key): not health.down for key, health in self.running().items()}
-
-    def _start(self, room: Room, watches: Sequence[Watch], source: str | None = None) -> None:
-        self._watching[room.key] = tuple(watches)
-        watcher, collector = self._watcher(room, watches)
-
-        async def over() -> None:
-            self._watching.pop(room.key, None)
-            self._threads.pop(room.key, None)
-            await self._tell(collector)
-
-        async def before() -> None:
-            if source is not None:
-                await self._store.register(watches, source)
-
-        self._rooms.start(watcher, before, over)
-
-    def _listen_to_thread(self, guild: int, above: int, thread: int, written: Subscription) -> None:
-        """Watch a thread as the channel above it is watched, from its first message on."""
-        assert self._discord is not None
-        above_key = RoomKey("discord", f"{guild}/{above}")
-        hub, watches = self._discord.hub, self._watching.get(above_key, ())
-        key = RoomKey("discord", f"{guild}/{thread}")
-        if not watches or key in self._rooms.keys or key in self._own_rooms:
-            hub.unsubscribe(written)  # it is watched by itself, if not just now
-            return
-        if len(self._threads) >= MAX_THREADS:
-            log.warning("thread %d is not listened to: %d at once are", thread, MAX_THREADS)
-            hub.unsubscribe(written)
-            return
-        self._threads[key] = above_key
-        room = DiscordTextRoom(f"{guild}/{thread}", hub, self._under_way, written)
-        self._start(room, [replace(watch, room=room.key) for watch in watches], "thread")
-
-    async def _open_added(self) -> None:
-        """Open what communities added themselves. What cannot be opened is told, and holds nothing else up."""
-        rows = await list_watches(self._store)
-        self._own_rooms = frozenset(row.watch.room for row in rows)
-        for key in {row.watch.room for row in rows if row.source == "community"}:
-            try:
-                await self.reload(key)
-            except RefusedWatchError as error:
-                log.error("%s: %s", key, error.params.get("why", error))
-
-    async def reload(self, key: RoomKey) -> None:
-        """Bring a room in line with its watches: open, close, or open it anew. Raises RefusedWatchError."""
-        async with self._reloading:  # two at once would open the room twice
-            await self._reload(key)
-
-    async def _reload(self, key: RoomKey) -> None:
-        try:
-            rows = await list_watches(self._store, room=key)
-            self._own_rooms = (self._own_rooms | {key}) if rows else (self._own_rooms - {key})
-            settings = room_settings(key, rows, self._in_file.get(key), self._settings.streams)
-            if settings is not None:
-                check_address(settings)
-                room = open_room(settings, self._sources)
-        except (RoomError, ValidationError) as error:
-            raise RefusedWatchError("watch.cannot_open", why=str(error)) from error
-        await self._close(key)
-        if settings is not None:
-            self._start(room, _watches(settings, key))
-
-    async def _close(self, key: RoomKey) -> None:
-        """Stop a room and the threads below it, which are watched as it was."""
-        below = [thread for thread, above in self._threads.items() if above == key]
-        for one in (key, *below):
-            self._watching.pop(one, None)
-            self._threads.pop(one, None)
-            await self._rooms.stop(one)
-
-    def running(self) -> Mapping[RoomKey, RoomHealth]:
-        """Return how the rooms that run now are doing."""
-        return self._rooms.health()
+        return {str(key): not health.down for key, health in self.rooms.running().items()}
 
     async def _under_way(self, key: RoomKey) -> Left | None:
         """Return where a room was left at the last stop."""
         return await self._store.run(lambda database: read_left(database, key))
 
-    def _watcher(self, room: Room, watches: Sequence[Watch]) -> tuple[Watcher, _Collector]:
+    def _watcher(self, room: Room, watches: Sequence[Watch]) -> tuple[Watcher, Callable[[], Awaitable[None]]]:
+        """Return what listens to a room, and what tells of its shows that are over."""
         collector = _Collector()
 
         async def tell() -> None:
@@ -322,7 +237,7 @@ class _Service:
 
         observers = (*self._face.observers, collector)
         policy = self._settings.policy
-        return Watcher(room, watches, self._stage, self._store, policy, observers, tell, self._memory), collector
+        return Watcher(room, watches, self._stage, self._store, policy, observers, tell, self._memory), tell
 
     async def _tell(self, collector: _Collector) -> None:
         """Say what became of shows that are over; their warnings first."""
@@ -339,7 +254,7 @@ class _Service:
         if not self._stopped:
             database = str(self._settings.store.path)
             self._face.finished(list(self._summaries), database, await _alerted(self._store, self._keys))
-        if self._unread or self._rooms.failed or await self._outbox.undelivered():
+        if self._unread or self.rooms.tasks.failed or await self._outbox.undelivered():
             self.exit_code = 1
 
     async def _expire(self) -> None:
@@ -366,10 +281,6 @@ def _connection(settings: Settings, store: Store) -> DiscordConnection | None:
         return None
     use_server(settings.discord)
     return DiscordConnection(Parts(settings, store, Reviews(store, settings.policy), Hub()))
-
-
-def _watches(room: RoomSettings, key: RoomKey) -> list[Watch]:
-    return [Watch(w.community, key, w.channel, w.sensitivity, w.dry_run, w.consent) for w in room.watches]
 
 
 async def _alerted(store: Store, rooms: Sequence[RoomKey]) -> list[str]:

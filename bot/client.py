@@ -16,6 +16,7 @@ import yarl
 from discord.ext import commands
 from sqlite_utils import Database
 
+from bot.cogs.translating import Translator
 from bot.communities import read_community
 from bot.digests import Digests
 from bot.moderators import language_for
@@ -61,8 +62,16 @@ class RoomControl(Protocol):
         """Bring a room in line with its watches: open, close, or open it anew. Raises RefusedWatchError."""
         ...
 
-    def running(self) -> Mapping[RoomKey, RoomHealth]:
-        """Return how the rooms that run now are doing."""
+    def running(self, community: str | None = None) -> Mapping[RoomKey, RoomHealth]:
+        """Return how the rooms that run now are doing, as far as it is a community's to know."""
+        ...
+
+    def refusal(self, key: RoomKey) -> Message | None:
+        """Return why a room does not run, if it could not be opened."""
+        ...
+
+    def refused_threads(self, community: str) -> tuple[int, int]:
+        """Return how many threads of a server were not listened to for want of room, and how many it may have."""
         ...
 
 
@@ -114,6 +123,7 @@ class PitchwatchClient(commands.Bot):
 
     async def setup_hook(self) -> None:
         """Load the cogs and tell Discord of the commands, if they changed since it was told last."""
+        await self.tree.set_translator(Translator())
         for module in COGS:
             await self.load_extension(module)
         await self._sync()
@@ -142,7 +152,8 @@ class PitchwatchClient(commands.Bot):
             await context.send(say(language, key, **params), allowed_mentions=discord.AllowedMentions.none())
 
     async def _sync(self) -> None:
-        payload = [command.to_dict(self.tree) for command in self.tree.get_commands()]
+        commands_known, translator = self.tree.get_commands(), Translator()
+        payload = [await command.get_translated_payload(self.tree, translator) for command in commands_known]
         digest = sha256(json.dumps(payload, sort_keys=True).encode()).hexdigest()
         store, own = self.parts.store, str(self.application_id)
         if await store.run(lambda database: read_value(database, f"commands:{own}")) == digest:

@@ -12,6 +12,7 @@ from sqlite_utils import Database
 
 from bot.jump import alert_link
 from bot.outages import outage_hours
+from bot.periods import heard_share, moment, read_spans
 from bot.schedule import Period
 
 #: Weeks shown in the picture over time, the last one ending with the digest's time.
@@ -170,7 +171,7 @@ def read_period(database: Database, community: str, period: Period, half_life_da
     """
     lasting = timedelta(days=min(_HALF_LIVES * half_life_days, _LONGEST_DAYS))
     oldest = min(period.before, period.until - timedelta(weeks=WEEKS), period.until - lasting)
-    alerts = [(_moment(row["raised"]), row) for row in _alerts(database, community, oldest, period.until)]
+    alerts = [(moment(row["raised"]), row) for row in _alerts(database, community, oldest, period.until)]
     now = [row for raised, row in alerts if raised > period.since]
     earlier = Counter(row["account"] for raised, row in alerts if period.before < raised <= period.since)
     scores: dict[str, float] = defaultdict(float)
@@ -239,7 +240,7 @@ def _weeks(alerts: Sequence[tuple[datetime, Mapping[str, Any]]], until: datetime
 def _reviews(database: Database, community: str, period: Period) -> tuple[int, int, float | None]:
     """Return how many reviews were made in the period and still stand, how many wait, and the median time to one."""
     taken = [
-        (_moment(row["decided"]) - _moment(row["raised"])).total_seconds()
+        (moment(row["decided"]) - moment(row["raised"])).total_seconds()
         for row in database.query(
             "SELECT r.decided, a.raised FROM reviews r JOIN alerts a ON a.id = r.alert"
             " WHERE r.community = ? AND r.decided > ? AND r.decided <= ? AND r.undone IS NULL",
@@ -253,8 +254,11 @@ def _reviews(database: Database, community: str, period: Period) -> tuple[int, i
 
 
 def _rooms(database: Database, community: str, period: Period) -> tuple[RoomHours, ...]:
-    """Return every room that the community watches, also those of which nothing was heard."""
-    found = []
+    """Return every room that the community watches, also those of which nothing was heard.
+
+    What others heard, or could not hear, while the community did not watch counts for nothing.
+    """
+    found, spans = [], read_spans(database, community)
     for watch in database.query(
         "SELECT room, source, paused FROM watches WHERE community = ? ORDER BY room", [community]
     ):
@@ -263,7 +267,8 @@ def _rooms(database: Database, community: str, period: Period) -> tuple[RoomHour
                 "SELECT * FROM shows WHERE room = ? AND updated > ?", [watch["room"], period.since.isoformat()]
             )
         )
-        shares = [_share(row, period) for row in shows]
+        own = spans.get(watch["room"], [])
+        shares = [heard_share(row, own, period.since, period.until) for row in shows]
         heard = any(share > 0 for share in shares)
         # Nobody waits for a replayed script or a room that is not watched now: listed only when it was heard.
         if not heard and (watch["paused"] or watch["source"] in ("replay", "former")):
@@ -272,24 +277,9 @@ def _rooms(database: Database, community: str, period: Period) -> tuple[RoomHour
         lost = sum(row["lost_seconds"] * share for row, share in parts) / 3600
         whole = sum(row["seconds"] * share for row, share in parts) / 3600
         dropped = sum(round((row["unread"] + row["dropped"]) * share) for row, share in parts)
-        down = outage_hours(database, watch["room"], period)
+        down = outage_hours(database, watch["room"], period, own)
         found.append(RoomHours(watch["room"], max(0.0, whole - lost), lost, dropped, down))
     return tuple(found)
-
-
-def _share(show: Mapping[str, Any], period: Period) -> float:
-    """Return how much of a show, which ended or stands where it was last written, lies in the period: 0 to 1."""
-    end = _moment(show["updated"])
-    length = timedelta(seconds=show["seconds"])
-    if length <= timedelta(0):
-        return 0.0
-    inside = min(end, period.until) - max(end - length, period.since)
-    return max(0.0, min(1.0, inside / length))
-
-
-def _moment(iso: str) -> datetime:
-    moment = datetime.fromisoformat(iso)
-    return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """What a community knows about an account beside its card: figures that moderators noted, joined accounts, open
 warnings, and how its shows went."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
@@ -10,7 +11,7 @@ from sqlite_utils import Database
 
 from bot.history import Past, read_history
 from bot.jump import jump_link
-from bot.reports import Card, read_card
+from bot.reports import Card, heard_shows_of, read_card
 from bot.reviews import log
 
 #: Figures and shows that are kept on a card, the newest ones.
@@ -110,8 +111,8 @@ def _confirmed_names(database: Database, account: str, community: str) -> tuple[
     """Return the account's name, and those that it had in warnings that moderators confirmed."""
     rows = database.query(
         "SELECT name FROM alerts WHERE account = :a AND community = :c AND status = 'confirmed'"
-        " UNION SELECT name FROM participations WHERE account = :a AND name != ''"
-        " AND room IN (SELECT room FROM watches WHERE community = :c) ORDER BY name",
+        " UNION SELECT name FROM heard_participations WHERE account = :a AND community = :c AND name != ''"
+        " ORDER BY name",
         {"a": account, "c": community},
     )
     return tuple(row["name"] for row in rows) or (account.split(":", 2)[2],)
@@ -139,28 +140,18 @@ def _linked(database: Database, account: str, community: str) -> tuple[str, ...]
 
 
 def _shows(database: Database, account: str, community: str) -> tuple[ShowBar, ...]:
-    rows = database.query(
-        "SELECT s.started, s.seconds, p.lines, p.selling_lines,"
-        " (SELECT COUNT(*) FROM alerts a WHERE a.room = p.room AND a.show = p.show AND a.account = p.account"
-        "  AND a.community = :c AND a.status = 'confirmed') AS confirmed,"
-        " (SELECT COUNT(*) FROM alerts a WHERE a.room = p.room AND a.show = p.show AND a.account = p.account"
-        "  AND a.community = :c AND a.status = 'open') AS open"
-        " FROM participations p JOIN shows s ON s.room = p.room AND s.id = p.show"
-        " WHERE p.account = :a AND p.room IN (SELECT room FROM watches WHERE community = :c)"
-        " ORDER BY s.started DESC LIMIT :most",
-        {"c": community, "a": account, "most": MAX_SHOWS},
-    )
-    bars = [
+    of_account = "SELECT room, show, status FROM alerts WHERE community = ? AND account = ?"
+    alerts = Counter(database.execute(of_account, [community, account]).fetchall())
+    return tuple(
         ShowBar(
             row["started"],
             row["seconds"],
             row["selling_lines"] / row["lines"] if row["lines"] else 0.0,
-            row["confirmed"],
-            row["open"],
+            alerts[row["room"], row["id"], "confirmed"],
+            alerts[row["room"], row["id"], "open"],
         )
-        for row in rows
-    ]
-    return tuple(reversed(bars))
+        for row in heard_shows_of(database, account, community)[-MAX_SHOWS:]
+    )
 
 
 def add_record(

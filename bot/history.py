@@ -57,10 +57,9 @@ def _past(row: dict[str, Any]) -> Past:
     )
 
 
-#: The rooms of a community, and the accounts that it has met there or in its warnings.
-_ROOMS: Final = "SELECT room FROM watches WHERE community = :c"
+#: The accounts that a community has met in what it heard, or in its warnings.
 _MET: Final = (
-    f"SELECT account FROM participations WHERE room IN ({_ROOMS})"
+    "SELECT account FROM heard_participations WHERE community = :c"
     " UNION SELECT account FROM alerts WHERE community = :c UNION SELECT account FROM statements WHERE community = :c"
     " UNION SELECT account FROM records WHERE community = :c"
 )
@@ -68,6 +67,7 @@ _MET: Final = (
 _EXPORTED: Final = {
     "communities": "SELECT * FROM communities WHERE community = :c",
     "watches": "SELECT * FROM watches WHERE community = :c",
+    "watch_periods": "SELECT * FROM watch_periods WHERE community = :c ORDER BY since, room",
     "alerts": "SELECT * FROM alerts WHERE community = :c ORDER BY raised",
     "evidence": "SELECT e.* FROM evidence e JOIN alerts a ON a.id = e.alert WHERE a.community = :c"
     " ORDER BY e.alert, e.at",
@@ -84,8 +84,8 @@ _EXPORTED: Final = {
     "digests": "SELECT * FROM digests WHERE community = :c",
     "digest_runs": "SELECT * FROM digest_runs WHERE community = :c ORDER BY due",
     "audit": "SELECT * FROM audit WHERE community = :c ORDER BY id",
-    "shows": f"SELECT * FROM shows WHERE room IN ({_ROOMS}) ORDER BY started",
-    "participations": f"SELECT * FROM participations WHERE room IN ({_ROOMS}) ORDER BY room, show, account",
+    "shows": "SELECT * FROM heard_shows WHERE community = :c ORDER BY started",
+    "participations": "SELECT * FROM heard_participations WHERE community = :c ORDER BY room, show, account",
     "accounts": f"SELECT id, platform FROM accounts WHERE id IN ({_MET}) ORDER BY id",
 }
 

@@ -34,6 +34,8 @@ NOT_HEARD: Final = "red"
 INVENTED: Final = "dim strike"
 #: Evidence on the meters halves in this time, in seconds of the show.
 FADE_SECONDS: Final = 150.0
+#: Whoever was heard in the last so many seconds is marked as speaking: longer than a segment takes to be read.
+SPEAKS_SECONDS: Final = 6.0
 
 
 @dataclass
@@ -44,6 +46,7 @@ class _ShowView:
     said: dict[Account, deque[tuple[str, str]]] = field(default_factory=dict)
     chat: deque[tuple[str, str, str]] = field(default_factory=lambda: deque(maxlen=CHAT_LINES))
     evidence: dict[Account, tuple[float, float]] = field(default_factory=dict)
+    heard: dict[Account, float] = field(default_factory=dict)
     acts: deque[tuple[float, str]] = field(default_factory=lambda: deque(maxlen=4_000))
     summary: ShowSummary | None = None
 
@@ -52,6 +55,10 @@ class _ShowView:
         if len(self.said) > MAX_PEOPLE:
             self.said.clear()
         self.said.setdefault(account, deque(maxlen=6)).append((text, style))
+
+    def speaks(self, account: Account) -> bool:
+        """Whether somebody was heard a moment ago."""
+        return self.summary is None and self.show.at - self.heard.get(account, -math.inf) < SPEAKS_SECONDS
 
     def surest(self) -> float:
         """Return the most evidence there is about anybody in the show."""
@@ -116,6 +123,9 @@ class LiveView:
         if event.kind == "chat":
             view.chat.append((event.person.name, event.text, act))
             return
+        if len(view.heard) > MAX_PEOPLE:
+            view.heard.clear()
+        view.heard[event.person.account] = event.until
         view.say(event.person.account, event.text, INVENTED if event.weight == 0.0 else ACT_STYLES[act])
 
     def ended(self, summary: ShowSummary) -> None:
@@ -176,7 +186,9 @@ class LiveView:
         border = "yellow" if share >= 0.5 else "white"
         return Panel(
             text,
-            title=Text.assemble(f"{seat} ", (person.name, "bold")),
+            title=Text.assemble(
+                f"{seat} ", ("● " if view.speaks(person.account) else "", "green"), (person.name, "bold")
+            ),
             subtitle=Text.assemble(say(self._language, "live.evidence"), " ", meter(share)),
             border_style=border,
         )

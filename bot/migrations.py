@@ -2,6 +2,8 @@
 
 from sqlite_utils import Database, Migrations
 
+from bot.period_migration import add_periods
+
 migrations = Migrations("pitchwatch")
 
 #: Tables are STRICT, so that a number never turns into text unnoticed. JSON columns hold arrays or objects.
@@ -335,6 +337,12 @@ def names_where_they_were_seen(db: Database) -> None:
 def messages_are_deleted(db: Database) -> None:
     """Whether the message behind a quote was deleted since."""
     db.execute("ALTER TABLE evidence ADD COLUMN deleted INTEGER NOT NULL DEFAULT 0")
+
+
+@migrations()
+def watches_have_periods(db: Database) -> None:
+    """When each community watched a room."""
+    add_periods(db)
 
 
 def newest() -> int:

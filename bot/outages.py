@@ -1,11 +1,12 @@
 """When rooms could not be heard, and when the bot itself did not run. Noted each minute; read by the digest."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime, timedelta
 from typing import Final
 
 from sqlite_utils import Database
 
+from bot.periods import Span
 from bot.schedule import Period
 
 #: Outages are kept so long.
@@ -54,15 +55,18 @@ def _extend(database: Database, room: str, last: datetime, now: datetime) -> Non
         )
 
 
-def outage_hours(database: Database, room: str, period: Period) -> float:
-    """Return for how many hours of a period a room could not be heard; of the bot itself for an empty `room`."""
+def outage_hours(database: Database, room: str, period: Period, spans: Sequence[Span] | None = None) -> float:
+    """Return for how many hours of a period a room could not be heard; of the bot itself for an empty `room`.
+
+    With `spans`, only what lies in one of them counts.
+    """
     total = timedelta(0)
     for row in database.query(
         "SELECT since, until FROM outages WHERE room = ? AND until > ? AND since < ?",
         [room, period.since.isoformat(), period.until.isoformat()],
     ):
-        inside = min(datetime.fromisoformat(row["until"]), period.until) - max(
-            datetime.fromisoformat(row["since"]), period.since
-        )
-        total += max(timedelta(0), inside)
+        since = max(datetime.fromisoformat(row["since"]), period.since)
+        until = min(datetime.fromisoformat(row["until"]), period.until)
+        for span in spans if spans is not None else (Span(since),):
+            total += span.within(since, until)
     return total / timedelta(hours=1)

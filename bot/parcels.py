@@ -171,17 +171,17 @@ def bump(database: Database, alert: str) -> int:
 
 
 def read_left(database: Database, room: RoomKey) -> Left | None:
-    """Return where a room was left: its newest show, if that is not over, and until when it was heard at least."""
-    for row in database.query(
-        "SELECT s.*, a.name FROM shows s LEFT JOIN accounts a ON a.id = s.host WHERE s.room = ?"
-        " ORDER BY s.started DESC LIMIT 1",
-        [str(room)],
-    ):
+    """Return where a room was left: its newest show, if that is not over, and until when it was heard at least.
+
+    Its host is called as in the room: elsewhere they may bear another name.
+    """
+    for row in database.query("SELECT * FROM shows WHERE room = ? ORDER BY started DESC LIMIT 1", [str(room)]):
         started = datetime.fromisoformat(row["started"])
         heard = started + timedelta(seconds=row["seconds"])
         if row["ended"]:
             return Left(None, 0.0, heard)
-        host = Person(Account.parse(row["host"]), row["name"]) if row["host"] else None
+        account = Account.parse(row["host"]) if row["host"] else None
+        host = Person(account, row["host_name"] or account.id) if account else None
         return Left(ShowInfo(row["id"], room, row["title"], host, None, started), row["seconds"], heard)
     return None
 

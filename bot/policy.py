@@ -6,12 +6,12 @@ It owns thresholds, hysteresis, exemptions, snoozes, the cap per hour, and the p
 import math
 from collections import deque
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bot.effects import AlertBody, Effect, EndEpisode, OpenAlert, Record, UpdateAlert, alert_id
 from config.settings import PolicySettings, Sensitivity
-from detectors.records import Account, EpisodeState, Finding, Message, RoomKey
+from detectors.records import Account, EpisodeState, Finding, Message, Person, Quote, RoomKey
 from detectors.signatures import near, signature
 
 #: Rise of the score, or number of new quotes, from which an update says enough to be made.
@@ -37,6 +37,8 @@ class Watch:
     sensitivity: Sensitivity = "normal"
     dry_run: bool = False
     consent: bool = False
+    #: Who speaks there, as the community says, where the room itself knows only one voice.
+    host: Person | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,16 +80,28 @@ class Sent:
 class Policy:
     """The decisions of one watch over one show."""
 
-    def __init__(self, watch: Watch, show: str, settings: PolicySettings) -> None:
+    def __init__(
+        self, watch: Watch, show: str, settings: PolicySettings, declared: Account | None = None, joined: float = 0.0
+    ) -> None:
+        """`declared` is the show's host as the room says it. From `joined` on, in seconds of the show, the community
+        watches: nothing from before it is quoted."""
         self.watch = watch
+        self.joined = joined
+        self._declared = declared
         self._show = show
         self._settings = settings
         self._open: dict[tuple[str, int], Sent] = {}
         self._recorded: set[tuple[str, int]] = set()
         self._raised: deque[float] = deque(maxlen=settings.alerts_per_hour)
 
+    def known_as(self, person: Person) -> Person:
+        """Return who somebody is to this community: it may name whoever speaks where the room knows one voice only."""
+        named = self.watch.host
+        return named if named is not None and person.account == self._declared else person
+
     def decide(self, view: View, episode: EpisodeState) -> list[Effect]:
         """Return what follows from the newest state of an episode."""
+        episode = self._own(episode)
         key = (str(episode.person.account), episode.number)
         sent = self._open.get(key)
         if episode.ended:
@@ -109,18 +123,35 @@ class Policy:
 
     def note(self, finding: Finding) -> Record:
         """Return the record of an observation."""
-        quote = finding.quotes[0] if finding.quotes else None
+        quote = next((quote for quote in finding.quotes if self._heard(quote)), None)
         return Record(
             self.watch.community,
             self.watch.room,
             self._show,
             finding.detector,
-            finding.person,
+            self.known_as(finding.person),
             quote.event_id if quote else "",
             finding.at,
             finding.score,
             finding.message,
             quote.text if quote else "",
+        )
+
+    def _heard(self, quote: Quote) -> bool:
+        """Whether something was said since the community watches."""
+        return not self.joined or quote.at > self.joined
+
+    def _own(self, episode: EpisodeState) -> EpisodeState:
+        """Return an episode as this community may see it."""
+        if self.watch.host is None and not self.joined:
+            return episode
+        quotes = [replace(one, person=self.known_as(one.person)) for one in episode.evidence if self._heard(one)]
+        return replace(
+            episode,
+            person=self.known_as(episode.person),
+            presenter=self.known_as(episode.presenter) if episode.presenter else None,
+            since=max(episode.since, self.joined),
+            evidence=tuple(quotes),
         )
 
     def _score(self, view: View, episode: EpisodeState) -> float:
@@ -204,7 +235,8 @@ class Policy:
     def snapshot(self) -> dict[str, Any]:
         """Return what was said so far as JSON-able values, without text."""
         said = [[*key, s.alert, s.score, s.at, s.newest_quote, s.quotes_since] for key, s in self._open.items()]
-        return {"open": said, "recorded": [list(key) for key in self._recorded], "raised": list(self._raised)}
+        recorded = [list(key) for key in self._recorded]
+        return {"open": said, "recorded": recorded, "raised": list(self._raised), "joined": self.joined}
 
     def restore(self, numbers: dict[str, Any]) -> None:
         """Go on from a snapshot."""
@@ -213,6 +245,7 @@ class Policy:
         }
         self._recorded = {(who, n) for who, n in numbers["recorded"]}
         self._raised.extend(numbers["raised"])
+        self.joined = numbers.get("joined", 0.0)
 
 
 def threshold(settings: PolicySettings, sensitivity: Sensitivity) -> float:

@@ -7,6 +7,8 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
+from bot.periods import read_spans, share_ever
+
 
 class AmbiguousHandleError(Exception):
     """A handle fits several accounts. `candidates` lists them."""
@@ -82,14 +84,9 @@ class Card:
         }
 
 
-#: The rooms of a community: what was heard elsewhere is no business of its moderators.
-_WATCHED: Final = "SELECT room FROM watches WHERE community = ?"
-
-
 #: Accounts that a community has met, in its rooms or in its warnings, by the names that they bore there.
 _MET: Final = (
-    "SELECT account AS id, name FROM participations"
-    " WHERE room IN (SELECT room FROM watches WHERE community = :community)"
+    "SELECT account AS id, name FROM heard_participations WHERE community = :community"
     " UNION SELECT account, name FROM alerts WHERE community = :community"
 )
 
@@ -122,24 +119,38 @@ def find_account(database: Database, handle: str, community: str | None = None) 
 
 
 def listening_since(database: Database, community: str) -> str | None:
-    """Return when the first show in a room of `community` began, in ISO time, or None before that."""
-    row = database.execute(f"SELECT MIN(started) FROM shows WHERE room IN ({_WATCHED})", [community]).fetchone()
+    """Return when the first show that `community` heard began, in ISO time, or None before that.
+
+    Of one that others had heard before, it is when the community came to it.
+    """
+    row = database.execute(
+        "SELECT MIN(CASE WHEN s.first_heard < w.since THEN w.since ELSE s.started END) FROM watch_periods w"
+        " JOIN shows s ON s.room = w.room AND s.updated >= w.since AND s.first_heard <= COALESCE(w.until, '9999')"
+        " WHERE w.community = ?",
+        [community],
+    ).fetchone()
     return str(row[0]) if row[0] else None
+
+
+def heard_shows_of(database: Database, account: str, community: str) -> list[dict[str, Any]]:
+    """Return the shows in which a community heard an account, the oldest first, with the account's part in each.
+
+    `seconds` is how much of the show the community heard.
+    """
+    spans = read_spans(database, community)
+    rows = database.query(
+        "SELECT s.*, p.lines, p.selling_lines FROM heard_participations p"
+        " JOIN shows s ON s.room = p.room AND s.id = p.show"
+        " WHERE p.account = ? AND p.community = ? ORDER BY s.started, s.rowid",
+        [account, community],
+    )
+    return [{**row, "seconds": row["seconds"] * share_ever(row, spans.get(row["room"], []))} for row in rows]
 
 
 def read_card(database: Database, account: str, community: str) -> Card:
     """Return the card of an account as `community` sees it."""
-    part = next(
-        iter(
-            database.query(
-                "SELECT COUNT(*) AS shows, COALESCE(SUM(s.seconds), 0) AS seconds, COALESCE(SUM(p.lines), 0) AS lines,"
-                " COALESCE(SUM(p.selling_lines), 0) AS selling, MAX(s.started) AS last_show"
-                " FROM participations p JOIN shows s ON s.room = p.room AND s.id = p.show"
-                f" WHERE p.account = ? AND p.room IN ({_WATCHED})",
-                [account, community],
-            )
-        )
-    )
+    shows = heard_shows_of(database, account, community)
+    lines = sum(show["lines"] for show in shows)
     alerts = list(database.table("alerts").rows_where("account = ? AND community = ?", [account, community]))
     episodes = {status: sum(a["status"] == status for a in alerts) for status in ("confirmed", "open", "dismissed")}
     offers: dict[str, int] = {}
@@ -151,13 +162,13 @@ def read_card(database: Database, account: str, community: str) -> Card:
     return Card(
         account=account,
         names=tuple(sorted(said)),
-        shows=part["shows"],
-        hours=part["seconds"] / 3600,
+        shows=len(shows),
+        hours=sum(show["seconds"] for show in shows) / 3600,
         episodes=episodes,
         offers=dict(sorted(offers.items(), key=lambda item: (-item[1], item[0]))),
         claims=_claims(database, account, community),
-        self_promotion=part["selling"] / part["lines"] if part["lines"] else 0.0,
-        last_seen=part["last_show"],
+        self_promotion=sum(show["selling_lines"] for show in shows) / lines if lines else 0.0,
+        last_seen=max((show["started"] for show in shows), default=None),
         listening_since=listening_since(database, community),
         statements=tuple(
             row["text"]

@@ -104,6 +104,7 @@ def show_row(progress: ShowProgress, now: str) -> dict[str, Any]:
         "room": str(info.room),
         "title": info.title,
         "host": str(info.host.account) if info.host else None,
+        "host_name": info.host.name if info.host else "",
         "started": info.started.isoformat() if info.started else now,
         "updated": now,
         "seconds": round(progress.at, 3),

@@ -15,7 +15,7 @@ from typing import Any, Final, TypeVar
 
 from sqlite_utils import Database
 
-from bot import deletions, rows
+from bot import deletions, periods, rows
 from bot.effects import AlertBody, Effect, EndEpisode, OpenAlert, Record, ShowProgress, UpdateAlert
 from bot.migrations import migrations
 from bot.parcels import bump, newest_sent
@@ -150,7 +150,7 @@ class Store:
         def work(database: Database) -> None:
             with database.atomic():
                 if source == "file":
-                    database.execute("UPDATE watches SET source = 'former' WHERE source = 'file'")
+                    _begin_anew(database, listed)
                 for watch in listed:
                     _save_room(database, watch.room)
                     if source == "thread" and _has_own_watch(database, watch):
@@ -167,8 +167,20 @@ class Store:
                         },
                         pk=("community", "room"),
                     )
+                    periods.begin_period(database, watch.community, str(watch.room), watch.host, source == "thread")
 
         await self.run(work)
+
+    async def end_threads(self, rooms: Iterable[RoomKey]) -> None:
+        """Note that threads are not listened to any more. Raises StoreError."""
+        names = [str(room) for room in rooms]
+
+        def work(database: Database) -> None:
+            with database.atomic():
+                periods.end_threads(database, names)
+
+        if names:
+            await self.run(work)
 
     async def snapshot(self, room: RoomKey, show: str) -> dict[str, Any] | None:
         """Return the numbers last saved for a show, or None."""
@@ -300,9 +312,12 @@ def _save_progress(database: Database, progress: ShowProgress, now: str) -> None
     if progress.info.host is not None:
         _save_account(database, progress.info.host, now)
     row = rows.show_row(progress, now)
+    known = database.execute(
+        "SELECT started, first_heard FROM shows WHERE room = ? AND id = ?", [row["room"], row["id"]]
+    )
+    started, row["first_heard"] = known.fetchone() or (now, now)
     if progress.info.started is None:
-        known = database.execute("SELECT started FROM shows WHERE room = ? AND id = ?", [row["room"], row["id"]])
-        row["started"] = (known.fetchone() or [now])[0]  # when it was first heard, not when it was last written
+        row["started"] = started  # when it was first heard, not when it was last written
     database.table("shows").upsert(row, pk=("room", "id"))
     if progress.ended:
         _say_that_it_is_over(database, row["room"], row["id"])
@@ -311,13 +326,26 @@ def _save_progress(database: Database, progress: ShowProgress, now: str) -> None
     for row in rows.participation_rows(progress):
         # Somebody who was forgotten for a while is counted anew; what was written stays the least.
         database.execute(
-            "INSERT INTO participations (room, show, account, name, lines, selling_lines, words, seconds, seated)"
-            " VALUES (:room, :show, :account, :name, :lines, :selling_lines, :words, :seconds, :seated)"
-            " ON CONFLICT(room, show, account) DO UPDATE SET name = excluded.name, lines = MAX(lines, excluded.lines),"
+            "INSERT INTO participations (room, show, account, name, lines, selling_lines, words, seconds, seated,"
+            " first_heard, last_heard)"
+            " VALUES (:room, :show, :account, :name, :lines, :selling_lines, :words, :seconds, :seated, :now, :now)"
+            " ON CONFLICT(room, show, account) DO UPDATE SET name = excluded.name,"
+            " last_heard = CASE WHEN excluded.lines > lines OR excluded.seconds > seconds OR excluded.seated > seated"
+            "  THEN excluded.last_heard ELSE last_heard END, lines = MAX(lines, excluded.lines),"
             " selling_lines = MAX(selling_lines, excluded.selling_lines), words = MAX(words, excluded.words),"
             " seconds = MAX(seconds, excluded.seconds), seated = MAX(seated, excluded.seated)",
-            row,
+            {**row, "now": now},
         )
+
+
+def _begin_anew(database: Database, listed: Sequence[Watch]) -> None:
+    """Take in what the settings file says now: what is no longer in it is over, and no thread is listened to yet."""
+    stay = {(watch.community, str(watch.room)) for watch in listed}
+    for row in list(database.table("watches").rows_where("source = 'file'")):
+        if (row["community"], row["room"]) not in stay:
+            periods.end_period(database, row["community"], row["room"])
+    database.execute("UPDATE watches SET source = 'former' WHERE source = 'file'")
+    periods.end_threads(database)
 
 
 def _has_own_watch(database: Database, watch: Watch) -> bool:

@@ -1,21 +1,20 @@
 """The watcher: runs one room, keeps its show, and turns events into stored effects."""
 
 import logging
-from collections import OrderedDict
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import aclosing
 from dataclasses import dataclass, replace
-from typing import Any, Final, Protocol
+from typing import Final, Protocol
 
-from bot.effects import Effect, OpenAlert, Participation, ShowProgress
+from bot.delays import Delays
+from bot.effects import Effect, OpenAlert
+from bot.live_show import LiveShow
 from bot.policy import Policy, View, Watch
 from bot.reading import ModelStage
 from bot.rooms import Room
-from bot.store import Snapshot, Store
+from bot.store import Store
 from config.settings import PolicySettings
-from detectors.panel import Panel
 from detectors.records import (
-    Account,
     EpisodeState,
     Event,
     Line,
@@ -31,10 +30,6 @@ from detectors.show import Show
 
 log = logging.getLogger(__name__)
 
-#: Event ids remembered, so that the same event twice changes nothing.
-MAX_SEEN: Final = 1_024
-#: People whose part in a show is written to the store.
-MAX_WRITTEN: Final = 300
 #: A snapshot and the counters are written at least this often, in seconds of the show.
 WRITE_SECONDS: Final = 30.0
 #: Time that passes is told to the detectors in steps of this many seconds of the show, so many at once at most.
@@ -71,48 +66,14 @@ class ShowSummary:
     phases: tuple[PhaseSpan, ...]
 
 
-class Seen:
-    """Which events were handled. Remembers the newest ids; anything older than what it forgot counts as handled.
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a room stood when a community came to it: what was before is no business of it. Times in seconds."""
 
-    Ids that end in `#` and a number come in that order from their source (what stands before the `#`).
-    """
-
-    def __init__(self) -> None:
-        self._ids: OrderedDict[str, float] = OrderedDict()
-        self._floor = -1.0
-        self._numbers: OrderedDict[str, int] = OrderedDict()
-
-    def add(self, event_id: str, at: float) -> bool:
-        """Note an event; return whether it is new."""
-        source, _, number = event_id.rpartition("#")
-        if source and number.isdecimal():
-            return self._add_numbered(source, int(number))
-        if event_id in self._ids or at <= self._floor:
-            return False
-        self._ids[event_id] = at
-        if len(self._ids) > MAX_SEEN:
-            _, gone_at = self._ids.popitem(last=False)
-            self._floor = max(self._floor, gone_at)
-        return True
-
-    def _add_numbered(self, source: str, number: int) -> bool:
-        if number <= self._numbers.get(source, -1):
-            return False
-        self._numbers[source] = number
-        self._numbers.move_to_end(source)
-        if len(self._numbers) > MAX_SEEN:
-            self._numbers.popitem(last=False)
-        return True
-
-    def snapshot(self) -> list[Any]:
-        """Return what `restore` takes."""
-        return [self._floor, list(self._ids.items()), list(self._numbers.items())]
-
-    def restore(self, numbers: list[Any]) -> None:
-        """Go on from a snapshot."""
-        self._floor, ids, sources = numbers
-        self._ids = OrderedDict((event_id, at) for event_id, at in ids)
-        self._numbers = OrderedDict((source, number) for source, number in sources)
+    at: float = 0.0
+    lost_seconds: float = 0.0
+    unread: int = 0
+    skipped: int = 0
 
 
 class Watcher:
@@ -130,15 +91,62 @@ class Watcher:
         memory: RepeatMemory | None = None,
     ) -> None:
         self.room = room
-        self._watches = tuple(watches)
+        self.watches = tuple(watches)
         self._stage = stage
         self._store = store
         self._settings = settings
         self._observers = tuple(observers)
         self._after_batch = after_batch
         self._memory = memory
-        self._live: _LiveShow | None = None
+        self._live: LiveShow | None = None
         self._busy = False
+        #: How long lines take from being said to being read.
+        self.delays = Delays()
+        self._marks: dict[str, tuple[str, Mark]] = {}
+        self._tell_memory()
+
+    def watch_for(self, watches: Sequence[Watch]) -> None:
+        """Listen for these watches from now on. The room goes on, and so does what was said to those that stay."""
+        self._marks = {watch.community: self._mark_of(watch.community) for watch in watches}
+        self.watches = tuple(watches)
+        self._tell_memory()
+        live = self._live
+        if live is not None:
+            former = {policy.watch.community: policy for policy in live.policies}
+            live.policies = [self._policy(live.show, watch, former.get(watch.community)) for watch in watches]
+
+    def _tell_memory(self) -> None:
+        if self._memory is not None:
+            self._memory.watched(str(self.room.key), {watch.community for watch in self.watches})
+
+    def mark(self, community: str) -> Mark:
+        """Return where the room stood when a community came to it; of another show only what was passed over."""
+        show, mark = self._marks.get(community, ("", Mark()))
+        same = self._live is not None and self._live.show.info.id == show
+        return mark if same else Mark(skipped=mark.skipped)
+
+    def _mark_of(self, community: str) -> tuple[str, Mark]:
+        if any(watch.community == community for watch in self.watches):
+            return self._marks.get(community, ("", Mark()))
+        show = self.show
+        if show is None:
+            return "", Mark(skipped=self.room.skipped)
+        return show.info.id, Mark(show.at, show.lost_seconds, show.unread, self.room.skipped)
+
+    def _note_delays(self, events: Sequence[Event]) -> None:
+        """Note how long ago the lines that were just read were said, in a room that goes by the clock."""
+        now: float | None = getattr(self.room, "now", None)
+        for event in events:
+            if now and isinstance(event, Line):
+                self.delays.note(now - event.until)
+
+    def _policy(self, show: Show, watch: Watch, former: Policy | None) -> Policy:
+        """Return who decides for a watch: as before, if it was there before, else from now on."""
+        declared = show.info.host.account if show.info.host else None
+        policy = Policy(watch, show.info.id, self._settings, declared, joined=show.at)
+        if former is not None and former.watch.host == watch.host:
+            policy.restore(former.snapshot())
+        return policy
 
     async def run(self) -> None:
         """Listen until the room's show is over. Raises what the room or the store raises."""
@@ -171,7 +179,8 @@ class Watcher:
             return
         fresh = with_ticks(live.show.at, live.sift(batch))
         readings = await self._stage.read(live.show, fresh)
-        views = {id(p): await self._view(p, live, fresh) for p in live.policies} if fresh else {}
+        self._note_delays(fresh)
+        views = {p: await self._view(p, live, fresh) for p in live.policies} if fresh else {}
         effects: list[Effect] = []
         for event, reading in zip(fresh, readings, strict=True):
             effects += self._step(live, event, reading, views)
@@ -183,7 +192,7 @@ class Watcher:
                 effect
                 for p in live.policies
                 for episode in ending
-                for effect in p.decide(views.get(id(p), View()), episode)
+                for effect in p.decide(views.get(p, View()), episode)
             ]
         live.alerts += sum(isinstance(effect, OpenAlert) for effect in effects)
         live.handled += sum(not isinstance(event, Tick) for event in fresh)
@@ -198,7 +207,7 @@ class Watcher:
             self._close(live)
 
     def _step(
-        self, live: "_LiveShow", event: Event, reading: Reading | Unavailable | None, views: dict[int, View]
+        self, live: "LiveShow", event: Event, reading: Reading | Unavailable | None, views: dict[Policy, View]
     ) -> list[Effect]:
         show = live.show
         show.apply(event)
@@ -208,17 +217,19 @@ class Watcher:
         observed = live.panel.observe(show, event, reading)
         effects: list[Effect] = []
         for policy in live.policies:
+            view = views.get(policy)
+            if view is None:
+                continue  # it came while this was being read
             effects += [policy.note(finding) for finding in observed.findings]
             if observed.episode is not None:
-                view = views[id(policy)]
                 effects += policy.decide(replace(view, exempt=view.exempt | live.exempt), observed.episode)
         for observer in self._observers:
             observer.read(show, event, reading, observed.episode)
         return effects
 
-    async def _open(self, info: ShowInfo) -> "_LiveShow":
-        policies = [Policy(watch, info.id, self._settings) for watch in self._watches]
-        live = _LiveShow(Show(info), policies, self._memory)
+    async def _open(self, info: ShowInfo) -> "LiveShow":
+        show = Show(info)
+        live = LiveShow(show, [self._policy(show, watch, None) for watch in self.watches], self._memory)
         numbers = await self._store.snapshot(self.room.key, info.id)
         if numbers is not None:
             live.restore(numbers)
@@ -227,7 +238,7 @@ class Watcher:
             observer.opened(live.show)
         return live
 
-    def _close(self, live: "_LiveShow") -> None:
+    def _close(self, live: "LiveShow") -> None:
         show = live.show
         phases = live.panel.phases(show)
         summary = ShowSummary(
@@ -237,108 +248,10 @@ class Watcher:
             observer.ended(summary)
         self._live = None
 
-    async def _view(self, policy: Policy, live: "_LiveShow", batch: Sequence[Event]) -> View:
-        accounts: set[Account] = {event.person.account for event in batch if isinstance(event, Line)}
+    async def _view(self, policy: Policy, live: "LiveShow", batch: Sequence[Event]) -> View:
+        accounts = {policy.known_as(event.person).account for event in batch if isinstance(event, Line)}
         half_life = self._settings.prior_half_life_days
         return await self._store.view(policy.watch, live.show.info.id, accounts, half_life)
-
-
-class _LiveShow:
-    """A show under way with everything that is remembered about it."""
-
-    def __init__(self, show: Show, policies: list[Policy], memory: RepeatMemory | None = None) -> None:
-        self.show = show
-        self.panel = Panel(memory=memory)
-        self.policies = policies
-        self.seen = Seen()
-        self.known = 0
-        self.alerts = 0
-        self.written_at = 0.0
-        self.handled = 0
-        self._catching_up = False
-        self._selling: dict[Account, int] = {}
-        #: Who looks after the room, as the room says.
-        self.exempt: frozenset[Account] = frozenset()
-
-    def note_exempt(self, line: Line) -> None:
-        """Learn from the newest line of somebody whether they look after the room."""
-        account = line.person.account
-        if line.exempt != (account in self.exempt):
-            kept = {other for other in self.exempt if other in self.show.people and other != account}
-            self.exempt = frozenset(kept | {account} if line.exempt else kept)
-
-    def sift(self, batch: Sequence[Event]) -> list[Event]:
-        """Return the events that were not handled before.
-
-        After a restart, a source that plays from its beginning brings back the words that a snapshot does not hold:
-        they are context for what comes next, and nothing else.
-        """
-        fresh = []
-        for event in batch:
-            if self._is_new(event):
-                fresh.append(event)
-                self._catching_up = False
-            elif self._catching_up and isinstance(event, Line):
-                self.show.recall(event)
-        return fresh
-
-    def _is_new(self, event: Event) -> bool:
-        if isinstance(event, Tick):
-            return event.at > self.show.at
-        new = self.seen.add(event.id, event.at)
-        self.known += not new
-        return new
-
-    def count(self, line: Line, reading: Reading | Unavailable | None) -> None:
-        """Count a line that sold something, and one that nobody could read."""
-        if isinstance(reading, Unavailable):
-            self.show.unread += 1
-        elif (
-            reading is not None
-            and line.weight > 0.0
-            and reading.act == "pitch"
-            and line.person.account in self.show.people
-        ):
-            self._selling[line.person.account] = self._selling.get(line.person.account, 0) + 1
-            if len(self._selling) > 2 * MAX_WRITTEN:
-                self._selling = {a: n for a, n in self._selling.items() if a in self.show.people}
-
-    def progress(self, ended: bool, dropped: int) -> ShowProgress:
-        """Return where the show stands, for the store."""
-        show, phases = self.show, self.panel.phases(self.show)
-        newest = list(show.people.values())[-MAX_WRITTEN:]
-        people = tuple(
-            Participation(p.person, p.lines, self._selling.get(p.person.account, 0), p.words, p.seconds, p.seated)
-            for p in newest
-        )
-        return ShowProgress(
-            show.info, show.at, show.events, show.unread, dropped, show.lost_seconds, people, phases, ended
-        )
-
-    def snapshot(self) -> Snapshot:
-        """Return the numbers from which the show goes on after a restart."""
-        numbers = {
-            "show": self.show.snapshot(),
-            "panel": self.panel.snapshot(),
-            "seen": self.seen.snapshot(),
-            "alerts": self.alerts,
-            "selling": [[str(account), count] for account, count in self._selling.items()],
-            "policies": {policy.watch.community: policy.snapshot() for policy in self.policies},
-        }
-        return Snapshot(self.show.info.room, self.show.info.id, numbers)
-
-    def restore(self, numbers: dict[str, Any]) -> None:
-        """Go on from a snapshot."""
-        self.show.restore(numbers["show"])
-        self.panel.restore(numbers["panel"])
-        self.seen.restore(numbers["seen"])
-        self.alerts = numbers["alerts"]
-        self._selling = {Account.parse(account): count for account, count in numbers["selling"]}
-        for policy in self.policies:
-            if policy.watch.community in numbers["policies"]:
-                policy.restore(numbers["policies"][policy.watch.community])
-        self.written_at = self.show.at
-        self._catching_up = True
 
 
 def with_ticks(at: float, events: Sequence[Event]) -> list[Event]:

@@ -4,16 +4,18 @@ import ipaddress
 import json
 import re
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, Final, cast
 from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
+from bot.periods import begin_period, end_period
 from bot.policy import Watch
 from bot.reviews import log
 from bot.store import Store
 from config.settings import RoomSettings, Sensitivity, StreamSettings, WatchSettings
-from detectors.records import RoomKey
+from detectors.records import Account, Message, Person, RoomKey
 
 _CHANNEL: Final = re.compile(r"<#(\d{1,20})>|(\d{1,20})")
 #: Kinds of rooms that a community may add.
@@ -23,7 +25,7 @@ KINDS: Final = ("discord", "media", "janus")
 class RefusedWatchError(Exception):
     """A watch is not allowed or cannot be right: message key and parameters for the person who asked."""
 
-    def __init__(self, key: str, **params: str | int) -> None:
+    def __init__(self, key: str, **params: str | int | Message) -> None:
         super().__init__(key)
         self.key = key
         self.params = params
@@ -37,6 +39,8 @@ class WatchRow:
     paused: bool
     source: str
     options: dict[str, Any]
+    #: When it began or went on last (ISO time); empty while it is paused.
+    since: str = ""
 
 
 def room_of(kind: str, place: str, guild: int, streams: StreamSettings) -> RoomKey:
@@ -71,8 +75,17 @@ def _allowed(host: str, hosts: list[str]) -> bool:
     return any(name == one.lower() or name.endswith("." + one.lower()) for one in hosts)
 
 
+def host_of(room: RoomKey, options: dict[str, Any]) -> Person | None:
+    """Return who speaks in a room, as a community says; where there are several seats the room itself knows."""
+    name = options.get("host")
+    if room.kind != "media" or not name:
+        return None
+    return Person(Account("media", "stream", str(name).lower()), str(name))
+
+
 async def add_watch(store: Store, watch: Watch, by: str, options: dict[str, Any], streams: StreamSettings) -> None:
     """Add a watch, or change one that the community added. Raises RefusedWatchError and StoreError."""
+    host = host_of(watch.room, options)
 
     def work(database: Database) -> None:
         with database.atomic():
@@ -99,6 +112,9 @@ async def add_watch(store: Store, watch: Watch, by: str, options: dict[str, Any]
                 "added_by": by,
             }
             database.table("watches").upsert(row, pk=("community", "room"))
+            if host is not None:
+                _save_host(database, host)
+            begin_period(database, watch.community, room, host)
             told = {"sensitivity": watch.sensitivity, "dry_run": watch.dry_run, "channel": watch.channel}
             log(database, watch.community, by, "watch_add", room, told)
 
@@ -115,6 +131,7 @@ async def remove_watch(store: Store, community: str, room: RoomKey, by: str) -> 
             database.execute(
                 "UPDATE watches SET source = 'former' WHERE community = ? AND room = ?", [community, str(room)]
             )
+            end_period(database, community, str(room))
             log(database, community, by, "watch_remove", str(room), {})
             return True
 
@@ -131,6 +148,10 @@ async def pause_watch(store: Store, community: str, room: RoomKey, by: str, paus
             database.execute(
                 "UPDATE watches SET paused = ? WHERE community = ? AND room = ?", [int(paused), community, str(room)]
             )
+            if paused:
+                end_period(database, community, str(room))
+            else:
+                begin_period(database, community, str(room), _host_of(database, community, room))
             log(database, community, by, "watch_pause" if paused else "watch_go_on", str(room), {})
             return True
 
@@ -142,7 +163,8 @@ async def list_watches(store: Store, community: str | None = None, room: RoomKey
 
     def work(database: Database) -> list[WatchRow]:
         rows = database.query(
-            "SELECT w.*, r.kind, r.address FROM watches w JOIN rooms r ON r.id = w.room"
+            "SELECT w.*, r.kind, r.address, (SELECT MAX(p.since) FROM watch_periods p WHERE p.community = w.community"
+            "  AND p.room = w.room AND p.until IS NULL) AS began FROM watches w JOIN rooms r ON r.id = w.room"
             " WHERE w.source IN ('file', 'community') AND (? IS NULL OR w.community = ?)"
             " AND (? IS NULL OR w.room = ?) ORDER BY w.room, w.community",
             [community, community, str(room) if room else None, str(room) if room else None],
@@ -152,15 +174,21 @@ async def list_watches(store: Store, community: str | None = None, room: RoomKey
     return await store.run(work)
 
 
+def heard_rows(rows: list[WatchRow], streams: StreamSettings | None = None) -> list[WatchRow]:
+    """Return the watches for which a room is heard: not those that are paused, nor of a stream whose host the operator
+    took off the list."""
+    return [row for row in rows if not row.paused and (row.source == "file" or _still_allowed(row, streams))]
+
+
 def room_settings(
     key: RoomKey, rows: list[WatchRow], in_file: RoomSettings | None = None, streams: StreamSettings | None = None
 ) -> RoomSettings | None:
-    """Return the settings with which a room is opened for all its watches that are not paused, or None.
+    """Return the settings with which a room is opened for all its watches, or None.
 
-    What the file says of the room comes first: no community changes how another one hears it. A stream whose host the
-    operator took off the list is not opened for a community any more.
+    What the file says of the room comes first: no community changes how another one hears it. Who speaks in a stream
+    is each community's own to say (`Watch.host`); of a live show with seats, the first one to say it is heeded.
     """
-    heard = [row for row in rows if not row.paused and (row.source == "file" or _still_allowed(row, streams))]
+    heard = heard_rows(rows, streams)
     if not heard:
         return None
     watches = [
@@ -175,7 +203,8 @@ def room_settings(
     ]
     if in_file is not None:
         return in_file.model_copy(update={"watches": [WatchSettings.model_validate(one) for one in watches]})
-    options = heard[0].options if len(heard) == 1 else {}
+    first = min(heard, key=lambda row: (not row.options.get("host"), row.since))
+    options = {"host": first.options.get("host")} if key.kind == "janus" else {}
     return RoomSettings.model_validate({**options, "kind": key.kind, "address": key.address, "watches": watches})
 
 
@@ -198,12 +227,28 @@ def _count(database: Database, community: str) -> int:
 
 
 def _row(row: dict[str, Any]) -> WatchRow:
+    room, options = RoomKey(row["kind"], row["address"]), json.loads(row["options"])
     watch = Watch(
         row["community"],
-        RoomKey(row["kind"], row["address"]),
+        room,
         row["channel"],
         cast(Sensitivity, row["sensitivity"]),
         bool(row["dry_run"]),
         bool(row["consent"]),
+        host_of(room, options),
     )
-    return WatchRow(watch, bool(row["paused"]), row["source"], json.loads(row["options"]))
+    return WatchRow(watch, bool(row["paused"]), row["source"], options, row["began"] or "")
+
+
+def _host_of(database: Database, community: str, room: RoomKey) -> Person | None:
+    query = "SELECT options FROM watches WHERE community = ? AND room = ?"
+    found = database.execute(query, [community, str(room)]).fetchone()
+    return host_of(room, json.loads(found[0])) if found else None
+
+
+def _save_host(database: Database, host: Person) -> None:
+    """Keep who is said to speak somewhere, so that there is a card before anybody warned of them."""
+    now = datetime.now(UTC).isoformat()
+    row = {"id": str(host.account), "platform": host.account.platform, "server": host.account.server}
+    row |= {"name": host.name, "first_seen": now, "last_seen": now}
+    database.table("accounts").insert(row, ignore=True)

@@ -5,6 +5,8 @@ its business, and would push the rest out of the memory within a minute of busy 
 """
 
 import hashlib
+from collections import OrderedDict
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -20,16 +22,31 @@ from detectors.urls import sure_links
 MAX_REMEMBERED: Final = 5_000
 #: The same when a show is alone.
 MAX_ALONE: Final = 1_000
+#: Rooms of which it is remembered who watches them; one that was forgotten counts for no other.
+MAX_ROOMS: Final = 10_000
 
 
 class RepeatMemory:
-    """The newest signatures of all shows, each with whose it was and where, as numbers that lead back to nobody."""
+    """The newest signatures of all shows, each with whose it was and where, as numbers that lead back to nobody.
+
+    A room counts for another only where everybody who watches the other watches it too: what is noted in a show is told
+    to all its watchers, and none of them may learn what is said where only others listen.
+    """
 
     def __init__(self, size: int = MAX_REMEMBERED) -> None:
         #: Rows: signatures, accounts, rooms.
         self._kept = np.zeros((3, size), np.uint64)
         self._next = 0
         self._filled = 0
+        self._watchers: OrderedDict[int, frozenset[str]] = OrderedDict()
+
+    def watched(self, room: str, by: Iterable[str]) -> None:
+        """Note which communities watch a room from now on."""
+        number = _number(room)
+        self._watchers[number] = frozenset(by)
+        self._watchers.move_to_end(number)
+        if len(self._watchers) > MAX_ROOMS:
+            self._watchers.popitem(last=False)
 
     def __len__(self) -> int:
         return self._filled
@@ -42,13 +59,16 @@ class RepeatMemory:
         own = (_number(account), _number(room))
         known = self._kept[:, : self._filled]
         near = known[1:, np.bitwise_count(known[0] ^ np.uint64(signed)) <= NEAR_BITS]
-        pairs = set(zip(*near.tolist(), strict=True))
+        pairs = {(who, where) for who, where in zip(*near.tolist(), strict=True) if self._may_know(own[1], where)}
         if own not in pairs:
             self._kept[:, self._next] = signed, *own
             self._next = (self._next + 1) % self._kept.shape[1]
             self._filled = min(self._filled + 1, self._kept.shape[1])
             pairs.add(own)
         return len({who for who, _ in pairs}), len({where for _, where in pairs})
+
+    def _may_know(self, room: int, other: int) -> bool:
+        return room == other or self._watchers.get(room, frozenset()) <= self._watchers.get(other, frozenset())
 
 
 @dataclass(frozen=True)

@@ -120,7 +120,18 @@ def test_languages_say_the_same_things() -> None:
 def test_every_text_is_used() -> None:
     code = "".join(path.read_text(encoding="utf-8") for path in SOURCES)
     # Put together from a name at run time.
-    by_name = ("why.cue.", "phase.", "offer.", "claim.", "digest.", "history.", "tips.", "check.mark_", "watch.done_")
+    by_name = (
+        "why.cue.",
+        "phase.",
+        "offer.",
+        "claim.",
+        "digest.",
+        "history.",
+        "tips.",
+        "check.mark_",
+        "watch.done_",
+        "choice.",
+    )
     by_name += ("watch.sensitivity_", "difference.")
     unused = [
         k for k in wording("en") if not re.search(rf"[\"']{re.escape(k)}[\"']", code) and not k.startswith(by_name)

@@ -6,12 +6,15 @@ from typing import Any, Final
 
 import discord
 
-from bot.client import Parts, answer_failure
+from bot.client import WRITES, Parts, answer_failure
 from bot.communities import discord_account, read_community
-from bot.markdown import length
+from bot.jump import without_keys
+from bot.markdown import length, plain
+from bot.messages import message_words
 from bot.moderators import is_moderator, language_for, may_manage
-from bot.watches import list_watches
+from bot.watches import RefusedWatchError, list_watches
 from config.wording import say
+from detectors.records import Message
 
 #: Longest answer that Discord shows as one text.
 MOST: Final = 2_000
@@ -38,6 +41,21 @@ class Asked:
     def say(self, key: str, **params: object) -> str:
         """Return words in the language of the server."""
         return say(self.language, key, **params)
+
+    def why(self, reason: Message) -> str:
+        """Return a reason in words, with every address in it as it may be shown."""
+        told = {k: without_keys(v) if isinstance(v, str) else v for k, v in reason.params.items()}
+        return message_words(Message(reason.key, told), self.language, 200)
+
+    def refused(self, error: RefusedWatchError, **more: str) -> str:
+        """Return why a watch is refused, in words."""
+        told: dict[str, object] = {}
+        for name, value in error.params.items():
+            if isinstance(value, int) or name == "channel":  # our own mention of it
+                told[name] = value
+            else:
+                told[name] = self.why(value) if isinstance(value, Message) else plain(without_keys(value), 300)
+        return self.say(error.key, **{**told, **more})
 
     async def answer(self, text: str, **more: Any) -> None:
         """Answer, for nobody else to see. What does not fit is cut off at a line, and counted."""
@@ -102,6 +120,22 @@ def _texts(components: list[Any]) -> Any:
             yield from _texts(nested)
         elif one.get("type") == 4:
             yield str(one.get("value") or "")
+
+
+def about_channel(one: Asked, number: int) -> list[str]:
+    """Return what the bot lacks in a channel where it is to write to moderators, and whether everybody reads there."""
+    guild = one.interaction.guild
+    channel = guild.get_channel_or_thread(number) if guild else None
+    if guild is None or channel is None:
+        return []
+    allowed, where, lines = channel.permissions_for(guild.me), f"<#{number}>", []
+    lacking = [name.replace("_", " ").title() for name in WRITES if not getattr(allowed, name)]
+    if lacking:
+        lines.append(one.say("setup.lacking", lacking=", ".join(lacking), channel=where))
+    private = isinstance(channel, discord.Thread) and channel.is_private()
+    if not private and channel.permissions_for(guild.default_role).view_channel:
+        lines.append(one.say("setup.public", channel=where))
+    return lines
 
 
 async def staff_channel(parts: Parts, community: str) -> str | None:

@@ -15,6 +15,7 @@ from bot.check_chart import over_time
 from bot.check_message import OVER_TIME, check_layout, statement_layout, tips_text, unknown_layout
 from bot.client import PitchwatchClient, language_in
 from bot.cogs.answering import Asked, always, asked, sent_back, staff_channel
+from bot.cogs.translating import words
 from bot.communities import discord_account, read_community
 from bot.dossier import Dossier, add_record, link_accounts, read_dossier, save_member, take_record_back
 from bot.layout_view import as_files, as_view
@@ -93,7 +94,7 @@ class CheckCog(commands.Cog, name="Check"):
         self._in_channel: commands.CooldownMapping[Any] = commands.CooldownMapping.from_cooldown(
             1, 10.0, commands.BucketType.channel
         )
-        self.menu = app_commands.ContextMenu(name="Check with Pitchwatch", callback=self.check_member)
+        self.menu = app_commands.ContextMenu(name=words("command.check_menu"), callback=self.check_member)
         client.tree.add_command(self.menu)
 
     async def cog_unload(self) -> None:
@@ -108,10 +109,10 @@ class CheckCog(commands.Cog, name="Check"):
             async with always(interaction, self.parts):
                 await self.stated(interaction, text)
 
-    @commands.hybrid_command(name="check", description="What is known about somebody, and how to check them")  # type: ignore[arg-type]
+    @commands.hybrid_command(name="check", description=words("command.check"))  # type: ignore[arg-type]
     @commands.guild_only()
     @commands.cooldown(1, 5.0, commands.BucketType.user)
-    @app_commands.describe(who="a member, or a name elsewhere, as in twitch:name")
+    @app_commands.describe(who=words("command.who"))
     async def check(self, context: commands.Context[PitchwatchClient], *, who: str) -> None:
         """Answer `!check`, for everybody to see, and `/check`, for whoever asked alone."""
         interaction = context.interaction
@@ -181,7 +182,7 @@ class CheckCog(commands.Cog, name="Check"):
             return str(discord_account(found[1] or found[2]))
         return await self.parts.store.run(lambda database: find_account(database, who.strip(), community))
 
-    @app_commands.command(name="tips", description="Post how to check somebody before paying them")
+    @app_commands.command(name="tips", description=words("command.tips"))
     @app_commands.guild_only()
     @app_commands.checks.cooldown(1, 60.0, key=lambda interaction: interaction.channel_id)
     async def tips(self, interaction: discord.Interaction[Any]) -> None:
@@ -189,16 +190,15 @@ class CheckCog(commands.Cog, name="Check"):
         language = await language_for(interaction, self.parts.store)
         await interaction.response.send_message(tips_text(language), allowed_mentions=discord.AllowedMentions.none())
 
-    @app_commands.command(name="record", description="Note a public figure about somebody, with its source and day")
-    @app_commands.default_permissions(manage_messages=True)
+    @app_commands.command(name="record", description=words("command.record"))
     @app_commands.guild_only()
     @app_commands.describe(
-        who="a member, or a name elsewhere, as in twitch:name",
-        what="what it is, as in followers",
-        value="how much",
-        source="where you saw it",
-        day="on which day, as in 2026-11-25; today if left out",
-        take_back="take the newest equal figure off the card",
+        who=words("command.who"),
+        what=words("command.record_what"),
+        value=words("command.record_value"),
+        source=words("command.record_source"),
+        day=words("command.record_day"),
+        take_back=words("command.record_take_back"),
     )
     async def record(
         self,
@@ -231,9 +231,11 @@ class CheckCog(commands.Cog, name="Check"):
         await self.parts.store.run(lambda database: add_record(database, *told, as_of.isoformat()))
         await one.answer(one.say("record.noted"))
 
-    @app_commands.command(name="link", description="Say that two accounts are one person, or take that back")
-    @app_commands.default_permissions(manage_messages=True)
+    @app_commands.command(name="link", description=words("command.link"))
     @app_commands.guild_only()
+    @app_commands.describe(
+        one_account=words("command.link_one"), other=words("command.link_other"), take_back=words("command.take_back")
+    )
     async def link(
         self,
         interaction: discord.Interaction[Any],
@@ -284,7 +286,7 @@ class CheckCog(commands.Cog, name="Check"):
         await self.parts.store.run(lambda database: save_member(database, account, name))
         return True
 
-    @app_commands.command(name="contest", description="Say something about warnings that name you")
+    @app_commands.command(name="contest", description=words("command.contest"))
     @app_commands.guild_only()
     async def contest(self, interaction: discord.Interaction[Any]) -> None:
         """Ask for a statement, unless none can be made: nobody is to write one for nothing."""

@@ -9,8 +9,9 @@ import discord
 from discord import app_commands, ui
 from discord.ext import commands
 
-from bot.client import WRITES, PitchwatchClient
-from bot.cogs.answering import Asked, always, asked
+from bot.client import PitchwatchClient
+from bot.cogs.answering import Asked, about_channel, always, asked
+from bot.cogs.translating import words
 from bot.communities import read_community
 from bot.digest_charts import digest_pictures
 from bot.digest_message import digest_layout, set_text, waiting_text
@@ -21,11 +22,11 @@ from bot.digests import USUAL, Run
 from bot.jump import alert_link
 from bot.layout_view import as_files, as_view
 from bot.markdown import plain
+from bot.reasons import not_shown
 from bot.schedule import EVERY, Every, Schedule, fitting_zones, known_zones, period_to_now
 
-_EVERY = [app_commands.Choice(name=name, value=name) for name in EVERY]
-_DAYS: Final = ("Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday", "Sunday")
-_WEEKDAYS = [app_commands.Choice(name=name, value=number) for number, name in enumerate(_DAYS)]
+_EVERY = [app_commands.Choice(name=words(f"choice.{name}"), value=name) for name in EVERY]
+_WEEKDAYS = [app_commands.Choice(name=words(f"digest.weekday_{day}"), value=day) for day in range(7)]
 #: The key of a digest that is shown to one person only and looked for by nobody.
 _PREVIEW: Final = "0" * 16
 
@@ -51,9 +52,8 @@ class WaitingButton(ui.DynamicItem[ui.Button[ui.LayoutView]], template=r"pw:wait
             await cog.waiting(interaction)
 
 
-@app_commands.default_permissions(manage_messages=True)
 @app_commands.guild_only()
-class DigestCog(commands.GroupCog, name="Digest", group_name="digest"):
+class DigestCog(commands.GroupCog, name="Digest", group_name="digest", group_description=words("command.digest")):
     """Digests, at once or at their time."""
 
     def __init__(self, client: PitchwatchClient) -> None:
@@ -66,7 +66,7 @@ class DigestCog(commands.GroupCog, name="Digest", group_name="digest"):
         if self.parts.digests is not None:
             await self.parts.digests.tick()
 
-    @app_commands.command(name="preview", description="The digest up to now, for you alone")
+    @app_commands.command(name="preview", description=words("command.digest_preview"))
     async def preview(self, interaction: discord.Interaction[Any]) -> None:
         """Show what a digest would say."""
         one = await asked(interaction, self.parts, "moderator")
@@ -88,7 +88,7 @@ class DigestCog(commands.GroupCog, name="Digest", group_name="digest"):
             allowed_mentions=discord.AllowedMentions.none(),
         )
 
-    @app_commands.command(name="now", description="Send the digest up to now where digests go")
+    @app_commands.command(name="now", description=words("command.digest_now"))
     async def now(self, interaction: discord.Interaction[Any]) -> None:
         """Send a digest out of turn."""
         one = await asked(interaction, self.parts, "moderator")
@@ -104,16 +104,16 @@ class DigestCog(commands.GroupCog, name="Digest", group_name="digest"):
         else:
             await one.answer(_sent(one, await self.parts.digests.send_now(one.community, channel)))
 
-    @app_commands.command(name="set", description="Send a digest every day, week or month")
+    @app_commands.command(name="set", description=words("command.digest_set"))
     @app_commands.choices(every=_EVERY)
     @app_commands.choices(weekday=_WEEKDAYS)
     @app_commands.describe(
-        every="monthly digests come on the first",
-        hour="the hour of the day there, 0 to 23",
-        zone="the time zone, such as Europe/Paris",
-        channel="where it goes; the channel of warnings if left out",
-        minimum="fewest possible pitches for which it is sent; 1 if left out",
-        weekday="for weekly ones; Monday if left out",
+        every=words("command.digest_every"),
+        hour=words("command.digest_hour"),
+        zone=words("command.digest_zone"),
+        channel=words("command.digest_channel"),
+        minimum=words("command.digest_minimum"),
+        weekday=words("command.digest_weekday"),
     )
     async def change(
         self,
@@ -140,17 +140,16 @@ class DigestCog(commands.GroupCog, name="Digest", group_name="digest"):
                 database, one.community, one.by, schedule, goes_to, minimum, datetime.now(UTC)
             )
         )
-        lines = [set_text(settings, one.language)]
-        lacking = _lacking(interaction.guild, int(goes_to.partition(":")[2]))
-        if lacking:
-            lines.append(one.say("setup.lacking", lacking=lacking, channel=f"<#{goes_to.partition(':')[2]}>"))
-        await one.answer("\n".join(lines))
+        lines, number = [set_text(settings, one.language)], int(goes_to.partition(":")[2])
+        if channel is None and usual is None:
+            lines.append(one.say("digest.here", channel=f"<#{number}>"))
+        await one.answer("\n".join(lines + about_channel(one, number)))
 
     @change.autocomplete("zone")
     async def _zones(self, interaction: discord.Interaction[Any], current: str) -> list[app_commands.Choice[str]]:
         return [app_commands.Choice(name=name, value=name) for name in fitting_zones(current)]
 
-    @app_commands.command(name="off", description="Send no digest any more")
+    @app_commands.command(name="off", description=words("command.digest_off"))
     async def off(self, interaction: discord.Interaction[Any]) -> None:
         """Stop sending digests."""
         one = await asked(interaction, self.parts, "manager")
@@ -172,19 +171,10 @@ def _sent(one: Asked, run: Run) -> str:
     """Return what became of a digest out of turn."""
     if run.state == "sent":
         return one.say("digest.now_sent", link=alert_link(run.community, run.channel, run.reference) or "…")
-    why = plain(run.error or run.state, 300)
+    why = not_shown(run.error, one.language)
     if run.state == "blocked":
         return one.say("digest.now_blocked", channel=f"<#{run.channel.partition(':')[2]}>", why=why)
     return one.say("digest.now_waits", why=why)
-
-
-def _lacking(guild: discord.Guild | None, number: int) -> str:
-    """Return which permissions the bot lacks in a channel, in words."""
-    channel = guild.get_channel(number) if guild else None
-    if guild is None or channel is None:
-        return ""
-    allowed = channel.permissions_for(guild.me)
-    return ", ".join(name.replace("_", " ").title() for name in WRITES if not getattr(allowed, name))
 
 
 async def setup(client: PitchwatchClient) -> None:

@@ -8,20 +8,19 @@ from discord import app_commands
 from discord.ext import commands
 from sqlite_utils import Database
 
-from bot.client import WRITES, PitchwatchClient
-from bot.cogs.answering import Asked, asked
+from bot.client import PitchwatchClient
+from bot.cogs.answering import Asked, about_channel, asked
+from bot.cogs.translating import words
 from bot.communities import Community, read_community, save_community
 from bot.digest_message import set_text
 from bot.digest_settings import DigestSettings, read_digest_settings, remove_digest_settings, save_digest_settings
-from bot.jump import without_keys
-from bot.markdown import plain
 from bot.messages import room_words
 from bot.schedule import EVERY, Every, Schedule
 from bot.watches import RefusedWatchError, WatchRow, list_watches
 
-_SENSITIVITIES = [app_commands.Choice(name=name, value=name) for name in ("low", "normal", "high")]
+_SENSITIVITIES = [app_commands.Choice(name=words(f"choice.{name}"), value=name) for name in ("low", "normal", "high")]
 _LANGUAGES = [app_commands.Choice(name="English", value="en"), app_commands.Choice(name="français", value="fr")]
-_DIGESTS = [app_commands.Choice(name=name, value=name) for name in ("off", *EVERY)]
+_DIGESTS = [app_commands.Choice(name=words(f"choice.{name}"), value=name) for name in ("off", *EVERY)]
 #: What may have changed, in words.
 _NAMES: Final = {
     "channel": "setup.name_channel",
@@ -38,19 +37,19 @@ class SetUpCog(commands.Cog, name="SetUp"):
     def __init__(self, client: PitchwatchClient) -> None:
         self.parts = client.parts
 
-    @app_commands.command(name="setup", description="Set Pitchwatch up, or change it: what you leave out stays")
+    @app_commands.command(name="setup", description=words("command.setup"))
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
     @app_commands.choices(sensitivity=_SENSITIVITIES, language=_LANGUAGES, digest=_DIGESTS)
     @app_commands.describe(
-        channel="where warnings go; the first time, this channel if left out",
-        moderators="who reviews warnings; as long as none is set, whoever may manage messages",
-        sensitivity="low warns late and seldom, high early and often; at first normal",
-        language="as long as none is set, the server's own",
-        ping="a role that is pinged by very sure warnings; as long as none is set, nobody",
-        digest="how often the ranking comes: at first Mondays or daily at 9:00; /digest set says more",
-        clear_moderators="unset the moderators' role: whoever may manage messages reviews",
-        clear_ping="unset the role that is pinged: nobody is",
+        channel=words("command.setup_channel"),
+        moderators=words("command.setup_moderators"),
+        sensitivity=words("command.setup_sensitivity"),
+        language=words("command.setup_language"),
+        ping=words("command.setup_ping"),
+        digest=words("command.setup_digest"),
+        clear_moderators=words("command.setup_clear_moderators"),
+        clear_ping=words("command.setup_clear_ping"),
     )
     async def setup_command(
         self,
@@ -118,8 +117,7 @@ class SetUpCog(commands.Cog, name="SetUp"):
             try:
                 await self.parts.rooms.reload(row.watch.room)
             except RefusedWatchError as error:
-                told = {name: plain(without_keys(str(value)), 200) for name, value in error.params.items()}
-                lines.append(one.say(error.key, **{**told, "room": room_words(str(row.watch.room), 80)}))
+                lines.append(one.refused(error, room=room_words(str(row.watch.room), 80)))
         return lines
 
     async def _set_digest(self, one: Asked, community: Community, every: str) -> str:
@@ -156,17 +154,7 @@ def _stands(one: Asked, community: Community) -> list[str]:
         one.say("setup.sensitivity", sensitivity=one.say(f"watch.sensitivity_{community.sensitivity}")),
         one.say("setup.ping", role=ping),
     ]
-    guild = one.interaction.guild
-    channel = guild.get_channel_or_thread(number) if guild else None
-    if guild is None or channel is None:
-        return lines
-    allowed = channel.permissions_for(guild.me)
-    lacking = [name.replace("_", " ").title() for name in WRITES if not getattr(allowed, name)]
-    if lacking:
-        lines.append(one.say("setup.lacking", lacking=", ".join(lacking), channel=where))
-    if channel.permissions_for(guild.default_role).view_channel:
-        lines.append(one.say("setup.public", channel=where))
-    return lines
+    return lines + about_channel(one, number)
 
 
 async def setup(client: PitchwatchClient) -> None:

@@ -12,6 +12,7 @@ from bot.answers import log_line, needed_line
 from bot.check_message import statement_layout
 from bot.client import PitchwatchClient
 from bot.cogs.answering import Asked, asked
+from bot.cogs.translating import words
 from bot.communities import discord_account, exempt_account
 from bot.history import Past, export_community, read_history
 from bot.jump import without_keys
@@ -23,6 +24,7 @@ from bot.reviews import UnknownAlertError, read_explained
 from bot.room_tasks import RoomHealth
 from bot.statements import count_waiting, waiting_statements
 from bot.watches import list_watches
+from detectors.records import Message
 
 #: Largest file that Discord takes without a boost, less some room for the rest of the message.
 MOST_BYTES: Final = 9 * 2**20
@@ -38,15 +40,15 @@ class SettingsCog(commands.Cog, name="Settings"):
         self.client = client
         self.parts = client.parts
 
-    @app_commands.command(name="status", description="What is heard now, and what is not")
-    @app_commands.default_permissions(manage_messages=True)
+    @app_commands.command(name="status", description=words("command.status"))
     @app_commands.guild_only()
     async def status(self, interaction: discord.Interaction[Any]) -> None:
         """Say how the server's rooms are doing, and show statements that wait, with their buttons."""
         one = await asked(interaction, self.parts, "moderator")
         if one is None:
             return
-        running = self.parts.rooms.running() if self.parts.rooms is not None else {}
+        rooms = self.parts.rooms
+        running = rooms.running(one.community) if rooms is not None else {}
         rows = await list_watches(self.parts.store, one.community)
         snoozes, waiting, statements, shown = await self.parts.store.run(
             lambda database: (
@@ -60,10 +62,15 @@ class SettingsCog(commands.Cog, name="Settings"):
         lines = [one.say("status.counts", snoozes=snoozes, waiting=waiting)]
         lines.append(one.say("status.statements", count=statements))
         lines += [one.say(key) for key in self.parts.missing]
-        lines += [
-            f"- {room_words(str(row.watch.room), 80)}: {_doing(one, row.paused, running.get(row.watch.room))}"
-            for row in rows[:MOST_ROOMS]
-        ] or [one.say("watch.none")]
+        refused, share = rooms.refused_threads(one.community) if rooms is not None else (0, 0)
+        if refused:
+            lines.append(one.say("status.threads", count=refused, share=share))
+        for row in rows[:MOST_ROOMS]:
+            why = rooms.refusal(row.watch.room) if rooms is not None else None
+            doing = _doing(one, row.paused, running.get(row.watch.room), why)
+            lines.append(f"- {room_words(str(row.watch.room), 80)}: {doing}")
+        if not rows:
+            lines.append(one.say("watch.none"))
         if len(rows) > MOST_ROOMS:
             lines.append(one.say("answering.left", count=len(rows) - MOST_ROOMS))
         await one.answer("\n".join(lines))
@@ -73,9 +80,10 @@ class SettingsCog(commands.Cog, name="Settings"):
                 view=as_view(layout), ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
             )
 
-    @app_commands.command(name="allow", description="Say nothing about a member, or take that back")
+    @app_commands.command(name="allow", description=words("command.allow"))
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
+    @app_commands.describe(member=words("command.allow_member"), take_back=words("command.take_back"))
     async def allow(
         self, interaction: discord.Interaction[Any], member: discord.Member, take_back: bool = False
     ) -> None:
@@ -88,9 +96,9 @@ class SettingsCog(commands.Cog, name="Settings"):
         key = "allow.taken_back" if take_back else "allow.added"
         await one.answer(one.say(key if news else "allow.nothing", who=f"<@{member.id}>"))
 
-    @app_commands.command(name="history", description="The newest warnings, about everybody or one account")
-    @app_commands.default_permissions(manage_messages=True)
+    @app_commands.command(name="history", description=words("command.history"))
     @app_commands.guild_only()
+    @app_commands.describe(who=words("command.who"))
     async def history(
         self, interaction: discord.Interaction[Any], who: app_commands.Range[str, 1, 100] | None = None
     ) -> None:
@@ -105,9 +113,9 @@ class SettingsCog(commands.Cog, name="Settings"):
         past = await self.parts.store.run(lambda database: read_history(database, one.community, account))
         await one.answer("\n".join(_past(one, row) for row in past) or one.say("history.none"))
 
-    @app_commands.command(name="why", description="Why a warning was raised, by its number from /history")
-    @app_commands.default_permissions(manage_messages=True)
+    @app_commands.command(name="why", description=words("command.why"))
     @app_commands.guild_only()
+    @app_commands.describe(alert=words("command.why_alert"))
     async def why(self, interaction: discord.Interaction[Any], alert: app_commands.Range[str, 16, 16]) -> None:
         """Explain a warning, with its buttons: it may stand nowhere else, or be deleted there."""
         one = await asked(interaction, self.parts, "moderator")
@@ -126,7 +134,7 @@ class SettingsCog(commands.Cog, name="Settings"):
             view=as_view(layout), ephemeral=True, allowed_mentions=discord.AllowedMentions.none()
         )
 
-    @app_commands.command(name="export", description="What is kept about this server, as a file")
+    @app_commands.command(name="export", description=words("command.export"))
     @app_commands.default_permissions(manage_guild=True)
     @app_commands.guild_only()
     async def export(self, interaction: discord.Interaction[Any]) -> None:
@@ -158,20 +166,26 @@ class SettingsCog(commands.Cog, name="Settings"):
         return found
 
 
-def _doing(one: Asked, paused: bool, health: RoomHealth | None) -> str:
+def _doing(one: Asked, paused: bool, health: RoomHealth | None, refusal: Message | None) -> str:
     """Return how a room is doing, in words. What cannot be heard is never called quiet."""
     if paused:
         return one.say("watch.paused")
     if health is None:
-        return one.say("status.not_running")
+        return one.say("status.refused", why=one.why(refusal)) if refusal else one.say("status.not_running")
+    why = one.why(health.reason) if health.reason else plain(without_keys(health.error), 120)
     if health.down:
-        return one.say("status.down", failures=health.failures, why=plain(without_keys(health.error), 120))
+        return one.say("status.down", failures=health.failures, why=why)
     parts = [one.say("status.quiet") if health.show is None else one.say("status.heard", show=plain(health.show, 60))]
     if health.show is not None:
         parts.append(one.say("status.minutes", minutes=round(health.seconds / 60)))
     if health.lost_seconds >= 1 or health.unread or health.skipped:
         lost = round(health.lost_seconds)
         parts.append(one.say("status.lost", seconds=lost, unread=health.unread, skipped=health.skipped))
+    if health.delay is not None:
+        usual, most = (f"{seconds:.1f}" for seconds in health.delay)
+        parts.append(one.say("status.delay", usual=usual, most=most))
+    if health.failures:
+        parts.append(one.say("status.failed", failures=health.failures, why=why))
     return ", ".join(parts)
 
 

@@ -7,9 +7,10 @@ from discord import app_commands
 from discord.ext import commands
 
 from bot.client import PitchwatchClient
-from bot.cogs.answering import Asked, asked
+from bot.cogs.answering import Asked, about_channel, asked
+from bot.cogs.translating import words
 from bot.communities import read_community
-from bot.jump import public_room, without_keys
+from bot.jump import public_room
 from bot.markdown import plain
 from bot.messages import room_words
 from bot.moderators import may_manage
@@ -19,27 +20,27 @@ from config.settings import Sensitivity
 from detectors.records import RoomKey
 
 _KINDS = [app_commands.Choice(name=name, value=name) for name in KINDS]
-_SENSITIVITIES = [app_commands.Choice(name=name, value=name) for name in ("low", "normal", "high")]
+_SENSITIVITIES = [app_commands.Choice(name=words(f"choice.{name}"), value=name) for name in ("low", "normal", "high")]
 
 
 @app_commands.default_permissions(manage_guild=True)
 @app_commands.guild_only()
-class WatchCog(commands.GroupCog, group_name="watch"):
+class WatchCog(commands.GroupCog, group_name="watch", group_description=words("command.watch")):
     """Adds, lists, pauses and removes rooms."""
 
     def __init__(self, client: PitchwatchClient) -> None:
         self.parts = client.parts
         super().__init__()
 
-    @app_commands.command(name="add", description="Listen to a channel, a stream or a live show")
+    @app_commands.command(name="add", description=words("command.watch_add"))
     @app_commands.choices(kind=_KINDS, sensitivity=_SENSITIVITIES)
     @app_commands.describe(
-        kind="discord: a channel; media: a stream or video; janus: a live show with seats",
-        place="the channel, or the address",
-        sensitivity="how early to warn; normal if left out",
-        dry_run="note what would have been sent, send nothing",
-        consent="people there were told that they are heard; no voice is listened to without",
-        host="media: the name of whoever speaks there",
+        kind=words("command.watch_kind"),
+        place=words("command.watch_place"),
+        sensitivity=words("command.watch_sensitivity"),
+        dry_run=words("command.watch_dry_run"),
+        consent=words("command.watch_consent"),
+        host=words("command.watch_host"),
     )
     async def add(
         self,
@@ -68,18 +69,23 @@ class WatchCog(commands.GroupCog, group_name="watch"):
             options = {"host": host} if host else {}
             await add_watch(self.parts.store, watch, one.by, options, self.parts.settings.streams)
         except RefusedWatchError as error:
-            await one.answer(one.say(error.key, **error.params))
+            await one.answer(one.refused(error))
             return
-        await self._reload(one, room, one.say("watch.added", room=_shown(room), channel=f"<#{channel[8:]}>"))
+        lines = [one.say("watch.added", room=_shown(room), channel=f"<#{channel[8:]}>")]
+        if community.channel is None:
+            lines.append(one.say("watch.here", channel=f"<#{channel[8:]}>"))
+        await self._reload(one, room, "\n".join(lines + about_channel(one, int(channel[8:]))))
 
-    @app_commands.command(name="remove", description="Stop listening to a room")
+    @app_commands.command(name="remove", description=words("command.watch_remove"))
+    @app_commands.describe(room=words("command.watch_room"))
     async def remove(self, interaction: discord.Interaction[Any], room: app_commands.Range[str, 1, 600]) -> None:
         """Take a watch away."""
         one = await asked(interaction, self.parts, "manager")
         if one is not None:
             await self._change(one, room, "remove")
 
-    @app_commands.command(name="pause", description="Pause a room, or let it go on")
+    @app_commands.command(name="pause", description=words("command.watch_pause"))
+    @app_commands.describe(room=words("command.watch_room"), go_on=words("command.watch_go_on"))
     async def pause(
         self, interaction: discord.Interaction[Any], room: app_commands.Range[str, 1, 600], go_on: bool = False
     ) -> None:
@@ -88,7 +94,7 @@ class WatchCog(commands.GroupCog, group_name="watch"):
         if one is not None:
             await self._change(one, room, "go_on" if go_on else "pause")
 
-    @app_commands.command(name="list", description="The rooms that are listened to for this server")
+    @app_commands.command(name="list", description=words("command.watch_list"))
     async def show(self, interaction: discord.Interaction[Any]) -> None:
         """List the watches."""
         one = await asked(interaction, self.parts, "manager")
@@ -108,7 +114,7 @@ class WatchCog(commands.GroupCog, group_name="watch"):
             else:
                 known = await pause_watch(self.parts.store, one.community, key, one.by, paused=what == "pause")
         except RefusedWatchError as error:
-            await one.answer(one.say(error.key, **error.params))
+            await one.answer(one.refused(error))
             return
         if not known:
             await one.answer(one.say("watch.unknown", room=plain(room, 80)))
@@ -120,8 +126,7 @@ class WatchCog(commands.GroupCog, group_name="watch"):
             if self.parts.rooms is not None:
                 await self.parts.rooms.reload(key)
         except RefusedWatchError as error:
-            told = {name: plain(without_keys(str(value)), 300) for name, value in error.params.items()}
-            await one.answer(one.say(error.key, room=_shown(key), **told))
+            await one.answer(one.refused(error, room=_shown(key)))
             return
         await one.answer(done)
 

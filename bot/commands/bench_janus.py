@@ -5,6 +5,7 @@ is missing to the bot. People speak the sample show, one at a time for the most 
 """
 
 import asyncio
+import json
 import os
 import resource
 import sys
@@ -30,6 +31,7 @@ from bot.rooms.janus_session import Secrets, connected
 from bot.speech import SpeechError
 from bot.speech.hearing import Hearing
 from bot.speech.live import LiveSource
+from bot.speech.media import Sound
 from bot.store import MEMORY, Store
 from bot.watch import Watcher
 from config.settings import Settings
@@ -41,6 +43,8 @@ SHOWS: Final = (1, 2, 3, 4, 5, 6)
 SECONDS: Final = 40.0
 #: A show is kept up with when 95 of 100 segments are read within so many seconds of their end, and none is skipped.
 KEPT_UP: Final = 4.0
+#: How often four more seats are listened to, for the memory of one.
+MORE_SEATS: Final = 3
 #: Packets of people, in milliseconds.
 PACKET: Final = 20
 
@@ -64,6 +68,13 @@ class Measured:
     def share(self, name: str) -> float:
         """Return the share of one core that a process took, in %."""
         return 100.0 * self.spent[name] / self.wall
+
+
+class _Nowhere(LiveSource):
+    """Takes sound and keeps none of it, so that a seat's memory is that of its connection."""
+
+    def push(self, piece: Sound) -> None:
+        """Let it go."""
 
 
 class _Stopwatch:
@@ -110,7 +121,7 @@ async def _measure(settings: Settings, reader: LineReader, quiet: bool) -> list[
         served = [ServedRoom(number, f"Show {number}") for number in range(1, max(SHOWS) + 1)]
         async with JanusServer(Path(folder), served) as server, PeopleProcess(URL, PACKET) as people:
             await _seat(people, 1)
-            alone, per_seat = await _webrtc_alone(SECONDS / 2)
+            alone, per_seat = await _in_a_process(SECONDS / 4)
             progress.advance(task)
             for shows in SHOWS:
                 if shows > 1:
@@ -125,6 +136,7 @@ async def _measure(settings: Settings, reader: LineReader, quiet: bool) -> list[
     return [
         *_alone(alone, per_seat),
         *(figure for shows, one in found.items() for figure in _figures(shows, one)),
+        *_per_seat(found),
         _most(found),
     ]
 
@@ -138,23 +150,45 @@ async def _seat(people: PeopleProcess, room: int) -> None:
             raise SpeechError(f"bench --janus: {problem}")
 
 
+async def _in_a_process(seconds: float) -> tuple[float, float]:
+    """Measure WebRTC alone in a process that holds nothing else: what models left free there would hide what it takes.
+
+    Raises SpeechError.
+    """
+    command = (sys.executable, "-m", "bot.commands.bench_janus", str(seconds))
+    process = await asyncio.create_subprocess_exec(*command, stdout=asyncio.subprocess.PIPE)
+    told, _ = await process.communicate()
+    if process.returncode != 0:
+        raise SpeechError("bench --janus: WebRTC alone could not be measured")
+    share, per_seat = json.loads(told)
+    return share, per_seat
+
+
 async def _webrtc_alone(seconds: float) -> tuple[float, float]:
-    """Return what four seats cost when nobody listens to their sound: share of a core in %, MiB per seat."""
-    before = resident(os.getpid())
+    """Return what four seats cost when nobody listens to their sound: share of a core in %, MiB per seat.
+
+    Memory is that of each seat beyond the first four: with those comes what all share.
+    """
     async with connected(URL, Secrets()) as session, AsyncExitStack() as stack:
         handle = await session.attach("videoroom")
         me = {"request": "join", "ptype": "publisher", "room": 1, "display": "bench"}
         feeds = (await handle.request(me)).data["publishers"]
-        for one in feeds:
-            source = LiveSource("nobody")
-            listener = SeatListener(session, Feed(1, one["id"], "0"), source, lambda *_: None)
-            task = asyncio.create_task(listener.run())
-            stack.push_async_callback(_end, task)
-        await asyncio.sleep(3.0)
+
+        async def listen() -> float:
+            for one in feeds:
+                source = _Nowhere("nobody")
+                listener = SeatListener(session, Feed(1, one["id"], "0"), source, lambda *_: None)
+                stack.push_async_callback(_end, asyncio.create_task(listener.run()))
+            await asyncio.sleep(seconds)
+            return resident(os.getpid())
+
+        first = await listen()
         began, spent = time.monotonic(), _own_seconds()
         await asyncio.sleep(seconds)
         share = 100.0 * (_own_seconds() - spent) / (time.monotonic() - began)
-        return share, (resident(os.getpid()) - before) / len(feeds)
+        for _ in range(MORE_SEATS):
+            last = await listen()
+        return share, (last - first) / (MORE_SEATS * len(feeds))
 
 
 async def _shows(
@@ -229,6 +263,20 @@ def _figures(shows: int, one: Measured) -> list[Figure]:
     return figures
 
 
+def _per_seat(found: dict[int, Measured]) -> list[Figure]:
+    """What each further seat takes that is heard and read, by the shows that were kept up with."""
+    kept = {shows: one.memory for shows, one in found.items() if one.keeps_up}
+    if len(kept) < 2:
+        return []
+    first, last = min(kept), max(kept)
+    each = (kept[last] - kept[first]) / (4 * (last - first))
+    return [Figure("each further seat, heard and read: memory", each, "MiB")]
+
+
 def _most(found: dict[int, Measured]) -> Figure:
     most = max((shows for shows, one in found.items() if one.keeps_up), default=0)
     return Figure(f"live four-seat shows that {os.cpu_count()} cores keep up with", float(most), "shows")
+
+
+if __name__ == "__main__":
+    print(json.dumps(asyncio.run(_webrtc_alone(float(sys.argv[1])))))

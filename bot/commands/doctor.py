@@ -16,6 +16,7 @@ from rich.text import Text
 from bot.client import examine as examine_discord
 from bot.migrations import newest
 from bot.outbox import read_blocked
+from bot.reasons import not_shown
 from bot.rooms import RoomError
 from bot.rooms.registry import check_address
 from bot.sinks.console import write_line
@@ -78,7 +79,8 @@ def _discord(settings: Settings, path: Path) -> Iterator[Diagnosis]:
     except StoreError:
         return  # told above
     for channel, waiting, why in read_blocked(database):
-        text = say(language, "doctor.discord_blocked", channel=channel, count=waiting, why=why)
+        told = not_shown(why, language)
+        text = say(language, "doctor.discord_blocked", channel=channel, count=waiting, why=told)
         yield Diagnosis("discord", False, text)
     database.close()
 

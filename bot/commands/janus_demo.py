@@ -21,9 +21,10 @@ from config.wording import say
 FOLDER: Final = Path(__file__).parents[2] / "samples" / "sound" / "evening"
 ROOM: Final = 1234
 TITLE: Final = "The First Second, Briefly"
-#: What is played of the sample show, in seconds of it: from some teaching before the pitch, and in short.
-WHOLE: Final = (100.0, 234.0)
-SHORT: Final = (189.0, 226.0)
+#: What is played of the sample show, in seconds of it: from some teaching to the end; in short some teaching, and the
+#: last offer.
+WHOLE: Final = ((60.0, 234.0),)
+SHORT: Final = ((68.0, 119.2), (189.0, 226.0))
 #: Longest wait for the bot to load its models and to say so in the chat; and for the last words, in seconds.
 READY_SECONDS: Final = 90.0
 LAST_SECONDS: Final = 20.0
@@ -47,7 +48,6 @@ consent = true
 
 async def demo(database: Path, short: bool, as_json: bool, language: str) -> int:
     """Run everything; return 0 when the host was warned about, 1 when not."""
-    begin, end = SHORT if short else WHOLE
     with TemporaryDirectory() as folder:
         config = Path(folder) / "demo.toml"
         config.write_text(settings_text(database), encoding="utf-8")
@@ -59,7 +59,7 @@ async def demo(database: Path, short: bool, as_json: bool, language: str) -> int
             )
             try:
                 if await people.do("wait", "@usher", text="Pitchwatch", room=ROOM, seconds=READY_SECONDS) is None:
-                    await play_show(people, FOLDER, ROOM, begin, end)
+                    await play_show(people, FOLDER, ROOM, *(SHORT if short else WHOLE))
                     await _warned(database)
             finally:
                 if bot.returncode is None:
@@ -99,7 +99,7 @@ def _tell(text: str) -> None:
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run the demo, in a private network of its own."""
     parser = argparse.ArgumentParser(prog="make demo-janus", description=__doc__.splitlines()[0] if __doc__ else "")
-    parser.add_argument("--short", action="store_true", help="only the minute of the warning")
+    parser.add_argument("--short", action="store_true", help="only a minute of it and the warning")
     parser.add_argument("--json", action="store_true", help="JSON Lines instead of the live view")
     parser.add_argument("--db", type=Path, default=Path(".demo/janus.db"), metavar="F", help="database file")
     parser.add_argument("--language", choices=("en", "fr"), default="en", help="language of the words")

@@ -5,6 +5,7 @@ killed as people's machines are. It reads one JSON object a line and answers eac
 
     {"do": "sit", "who": "Ana", "sound": "seat1.opus", "at": 12.5, "room": 1234}   speak, from 12.5 s into the sound on
     {"do": "mute" | "unmute" | "rise", "who": "Ana"}
+    {"do": "skip", "who": "Ana", "by": 60.0}                    go on with what comes so many seconds later in the sound
     {"do": "write", "who": "Tom", "text": "hi", "room": 1234}
     {"do": "wait", "who": "Tom", "text": "Pitchwatch", "room": 1234, "seconds": 30}   for somebody to write that word
 """
@@ -14,6 +15,7 @@ import fractions
 import json
 import random
 import sys
+from collections.abc import Sequence
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -70,6 +72,7 @@ class SpokenTrack(MediaStreamTrack):
         self._length = packets[-1][0] + step
         self._next = round(at * _RATE / step)
         self._step = step
+        self._skipped = 0
         self.speaks = asyncio.Event()
         self.speaks.set()
 
@@ -82,11 +85,15 @@ class SpokenTrack(MediaStreamTrack):
             self._next = round((self._clock() - self._began) * _RATE / self._step)
         stamp = self._next * self._step
         await asyncio.sleep(self._began + stamp / _RATE - self._clock())
-        _, data = self._packets[stamp % self._length // self._step % len(self._packets)]
+        _, data = self._packets[(stamp + self._skipped) % self._length // self._step % len(self._packets)]
         packet: Any = av.Packet(data)
         packet.pts, packet.time_base = stamp, _TIME_BASE
         self._next += 1
         return packet
+
+    def skip(self, seconds: float) -> None:
+        """Leave out what comes next of the sound; nobody who listens can tell."""
+        self._skipped += round(seconds * _RATE / self._step) * self._step
 
 
 def lose_packets(sender: RTCRtpSender, share: float, seed: int) -> None:
@@ -186,6 +193,8 @@ class People:
         elif somebody.track is not None:
             if what == "unmute":
                 somebody.track.speaks.set()
+            elif what == "skip":
+                somebody.track.skip(order["by"])
             else:
                 somebody.track.speaks.clear()
 
@@ -280,35 +289,70 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     return [json.loads(raw) for raw in path.read_text(encoding="utf-8").splitlines()]
 
 
-async def play_show(people: PeopleProcess, folder: Path, room: int, begin: float, end: float) -> None:
-    """Play a sample show's seats, sound and chat in a room, from `begin` to `end` in seconds of the show."""
-    clock = asyncio.get_running_loop().time
-    zero = clock() - begin
-
-    async def sit(who: str, seat: int) -> None:
-        sound = str(folder / f"seat{seat}.opus")
-        problem = await people.do("sit", who, sound=sound, at=clock() - zero, room=room)
-        if problem is not None:
-            raise RuntimeError(f"{who} cannot sit down: {problem}")
-
-    rows = read_rows(folder / "show.jsonl")
+def seated_at(rows: Sequence[dict[str, Any]], at: float) -> dict[int, str]:
+    """Return who has which seat at a time of a show."""
     seats: dict[int, str] = {}
     for row in rows:
-        if row["type"] == "seat" and row["at"] <= begin and row["event"] == "joined":
-            seats[row["seat"]] = row["who"]
-    await asyncio.gather(*(sit(who, seat) for seat, who in seats.items()))
-    async with asyncio.TaskGroup() as group:
-        for row in rows:
-            if not begin < row.get("at", 0.0) <= end:
-                continue
-            await asyncio.sleep(zero + row["at"] - clock())
-            if row["type"] == "chat":
-                group.create_task(people.do("write", row["who"], text=row["text"], room=room))
-            elif row["type"] == "seat" and row["event"] == "left":
-                await people.do("rise", row["who"])
-            elif row["type"] == "seat":
-                await sit(row["who"], row["seat"])
-        await asyncio.sleep(zero + end - clock())
+        if row["type"] == "seat" and row["at"] <= at:
+            if row["event"] == "joined":
+                seats[row["seat"]] = row["who"]
+            elif seats.get(row["seat"]) == row["who"]:
+                del seats[row["seat"]]
+    return seats
+
+
+class _Play:
+    """A sample show on its way through a room."""
+
+    def __init__(self, people: PeopleProcess, folder: Path, room: int) -> None:
+        self._people = people
+        self._folder = folder
+        self._room = room
+        self._rows = read_rows(folder / "show.jsonl")
+        self._clock = asyncio.get_running_loop().time
+        self._zero = self._clock()  # when the show would have begun
+        self._seats: dict[int, str] = {}
+
+    async def part(self, begin: float, end: float) -> None:
+        """Play from `begin` to `end`; who sat before and sits then goes on as if nothing had been left out."""
+        left_out = begin - (self._clock() - self._zero)
+        self._zero -= left_out
+        wanted = seated_at(self._rows, begin)
+        for seat, who in list(self._seats.items()):
+            if wanted.get(seat) == who:
+                await self._people.do("skip", who, by=left_out)
+            else:
+                await self._rise(seat)
+        for seat, who in sorted(wanted.items()):
+            if seat not in self._seats:
+                await self._sit(seat, who)
+        async with asyncio.TaskGroup() as group:
+            for row in self._rows:
+                if not begin < row.get("at", 0.0) <= end:
+                    continue
+                await asyncio.sleep(self._zero + row["at"] - self._clock())
+                if row["type"] == "chat":
+                    group.create_task(self._people.do("write", row["who"], text=row["text"], room=self._room))
+                elif row["type"] == "seat":
+                    await (self._rise(row["seat"]) if row["event"] == "left" else self._sit(row["seat"], row["who"]))
+            await asyncio.sleep(self._zero + end - self._clock())
+
+    async def _sit(self, seat: int, who: str) -> None:
+        sound, at = str(self._folder / f"seat{seat}.opus"), self._clock() - self._zero
+        problem = await self._people.do("sit", who, sound=sound, at=at, room=self._room)
+        if problem is not None:
+            raise RuntimeError(f"{who} cannot sit down: {problem}")
+        self._seats[seat] = who
+
+    async def _rise(self, seat: int) -> None:
+        await self._people.do("rise", self._seats.pop(seat))
+
+
+async def play_show(people: PeopleProcess, folder: Path, room: int, *parts: tuple[float, float]) -> None:
+    """Play a sample show's seats, sound and chat in a room: parts of it, from and to in seconds of the show."""
+    play = _Play(people, folder, room)
+    for begin, end in parts:
+        await play.part(begin, end)
 
 
 if __name__ == "__main__":

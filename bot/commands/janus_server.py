@@ -11,14 +11,19 @@ import signal
 import subprocess
 import sys
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+
+import aiohttp
 
 #: The address inside the private network, and Janus's port.
 ADDRESS: Final = "10.77.0.1"
 PORT: Final = 8188
 URL: Final = f"ws://{ADDRESS}:{PORT}/janus"
+#: Where it is administered, which only servers with tokens are.
+ADMIN_PORT: Final = 7188
+ADMIN: Final = f"ws://{ADDRESS}:{ADMIN_PORT}/admin"
 #: Longest wait for Janus to answer, in seconds.
 START_SECONDS: Final = 20.0
 #: Set inside the private network.
@@ -44,6 +49,15 @@ class ServedRoom:
     publishers: int = 4
     pin: str | None = None
     secret: str = "for the room's own people"
+
+
+@dataclass(frozen=True)
+class Guard:
+    """What a server asks of everybody: its API secret, or a token that its administration gave out (`admit`)."""
+
+    api_secret: str | None = field(default=None, repr=False)
+    tokens: bool = False
+    admin_secret: str = field(default="for the server's own people", repr=False)
 
 
 def missing() -> str | None:
@@ -90,11 +104,28 @@ def _folders() -> Path | None:
 class JanusServer:
     """Use as an asynchronous context manager, inside the private network. May be killed and started again."""
 
-    def __init__(self, folder: Path, rooms: Sequence[ServedRoom], session_seconds: int = 60) -> None:
-        """`folder` takes its files; a session without keepalive ends after `session_seconds`."""
+    def __init__(self, folder: Path, rooms: Sequence[ServedRoom], guard: Guard | None = None) -> None:
+        """`folder` takes its files."""
         self._folder = folder
+        self._guard = guard or Guard()
         self._process: asyncio.subprocess.Process | None = None
-        _write_files(folder, rooms, session_seconds)
+        _write_files(folder, rooms, self._guard)
+
+    def serve(self, *rooms: ServedRoom) -> None:
+        """Have other rooms from the next start on."""
+        _write_files(self._folder, rooms, self._guard)
+
+    async def admit(self, token: str) -> None:
+        """Give out a token. Raises RuntimeError when Janus does not take it."""
+        order = {"janus": "add_token", "token": token, "transaction": "1", "admin_secret": self._guard.admin_secret}
+        async with (
+            aiohttp.ClientSession() as http,
+            http.ws_connect(ADMIN, protocols=("janus-admin-protocol",)) as admin,
+        ):
+            await admin.send_json(order)
+            answer = await admin.receive_json(timeout=START_SECONDS)
+        if answer.get("janus") != "success":
+            raise RuntimeError("Janus does not take the token")
 
     async def __aenter__(self) -> "JanusServer":
         await self.start()
@@ -144,9 +175,10 @@ class JanusServer:
             await process.wait()
 
 
-def _write_files(folder: Path, rooms: Sequence[ServedRoom], session_seconds: int) -> None:
+def _write_files(folder: Path, rooms: Sequence[ServedRoom], guard: Guard) -> None:
     installed = _folders()
     assert installed is not None
+    secret = f'api_secret = "{guard.api_secret}"' if guard.api_secret else ""
     plugins, transports = (",".join(f"libjanus_{name}.so" for name in names) for names in (_PLUGINS, _TRANSPORTS))
     files = {
         "janus.jcfg": f"""
@@ -158,8 +190,10 @@ general: {{
     loggers_folder = "{installed / "loggers"}"
     debug_level = 4
     debug_colors = false
-    session_timeout = {session_seconds}
     server_name = "Pitchwatch's own"
+    token_auth = {str(guard.tokens).lower()}
+    admin_secret = "{guard.admin_secret}"
+    {secret}
 }}
 media: {{ rtp_port_range = "20000-24000" }}
 nat: {{ ice_enforce_list = "{ADDRESS}"  ignore_mdns = true }}
@@ -168,7 +202,7 @@ transports: {{ disable = "{transports}" }}
 """,
         "janus.transport.websockets.jcfg": f"""
 general: {{ json = "compact"  ws = true  ws_port = {PORT}  ws_ip = "{ADDRESS}"  wss = false }}
-admin: {{ admin_ws = false }}
+admin: {{ admin_ws = {str(guard.tokens).lower()}  admin_ws_port = {ADMIN_PORT}  admin_ws_ip = "{ADDRESS}" }}
 """,
         "janus.plugin.videoroom.jcfg": "".join(_video_room(room) for room in rooms),
         "janus.plugin.textroom.jcfg": "".join(_text_room(room) for room in rooms),

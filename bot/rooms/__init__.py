@@ -5,15 +5,29 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Protocol
 
-from detectors.records import Event, RoomKey, ShowInfo
+from detectors.records import Event, Message, RoomKey, ShowInfo
 
 
 class RoomError(Exception):
-    """The room cannot be opened and trying again will not help (a wrong address). The text says what to change."""
+    """The room cannot be opened and trying again will not help (a wrong address). The text says what to change.
+
+    `reason` says the same to people, in their language, where that was thought of.
+    """
+
+    def __init__(self, text: str, reason: Message | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 class RoomLostError(Exception):
-    """The room was not there, or went away for too long; it may be back later. One line says what was lost."""
+    """The room was not there, or went away for too long; it may be back later. One line says what was lost.
+
+    `reason` says the same to people, in their language, where that was thought of.
+    """
+
+    def __init__(self, text: str, reason: Message | None = None) -> None:
+        super().__init__(text)
+        self.reason = reason
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ from detectors.records import (
     Account,
     Event,
     Line,
+    Message,
     Person,
     RoomKey,
     RoomState,
@@ -93,6 +94,11 @@ class DiscordTextRoom:
         self._staff: OrderedDict[int, bool] = OrderedDict()
         self._unasked: set[int] = set()  # who may be staff, for all that is known
         self._connected = False
+
+    @property
+    def now(self) -> float | None:
+        """How far the show is by the clock, in seconds; None when none is on."""
+        return None if self._show is None else self._at(datetime.now(UTC))
 
     async def events(self) -> AsyncGenerator[list[Event], None]:
         """Yield what is written, until the channel is gone.
@@ -202,7 +208,10 @@ class DiscordTextRoom:
             return []
         after = discord.Object(max(self._newest or self._since, time_snowflake(now - FARTHEST)))
         if not reads_past(client, self._channel):
-            raise RoomLostError(f"{self.key}: the bot may not read it: give it View Channel and Read Message History")
+            raise RoomLostError(
+                f"{self.key}: the bot may not read it: give it View Channel and Read Message History",
+                Message("reason.rights"),
+            )
         channel = client.get_partial_messageable(self._channel, guild_id=self._guild)
         most = MOST_MISSED + MOST_COUNTED
         try:
@@ -211,10 +220,12 @@ class DiscordTextRoom:
             missed = [message async for message in channel.history(after=after, limit=most, oldest_first=False)]
         except (discord.Forbidden, discord.NotFound) as error:
             raise RoomLostError(
-                f"{self.key}: the bot may not read it ({error.text}): give it View Channel and Read Message History"
+                f"{self.key}: the bot may not read it ({error.text}): give it View Channel and Read Message History",
+                Message("reason.rights"),
             ) from error
         except (discord.HTTPException, aiohttp.ClientError, OSError) as error:
-            raise RoomLostError(f"{self.key}: what was written meanwhile cannot be read now: {error}") from error
+            why = f"{self.key}: what was written meanwhile cannot be read now: {error}"
+            raise RoomLostError(why, Message("reason.missed")) from error
         # Older ones stay unread; the newest matter most.
         self.skipped += sum(_is_said(message) for message in missed[MOST_MISSED:])
         missed = missed[:MOST_MISSED]
@@ -224,7 +235,8 @@ class DiscordTextRoom:
     def _check_server(self, channel: Any) -> None:
         """Raise RoomError when a channel, as far as it is known, is not of the server that this room is of."""
         if channel is not None and getattr(getattr(channel, "guild", None), "id", None) != self._guild:
-            raise RoomError(f"{self.key}: the channel is of another server, whose messages are not heard here")
+            why = f"{self.key}: the channel is of another server, whose messages are not heard here"
+            raise RoomError(why, Message("reason.other_server"))
 
     async def _learn_staff(self, client: discord.Client, missed: Sequence[discord.Message]) -> None:
         """Ask which authors look after the server: messages of the past come without that.

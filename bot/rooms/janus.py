@@ -6,18 +6,20 @@ never publishes anything.
 """
 
 import asyncio
+import hashlib
 import logging
 import random
 import re
 from collections.abc import AsyncGenerator, Coroutine
 from contextlib import aclosing
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Any, Final, Literal
 from urllib.parse import urlsplit
 
 from bot.rooms import Resume, RoomError, RoomLostError
 from bot.rooms.gather import gather
+from bot.rooms.janus_notice import Notices
 from bot.rooms.janus_rtc import has_known_buffer
 from bot.rooms.janus_session import JanusLostError, JanusRefusedError, Secrets
 from bot.rooms.janus_stage import Sitting, Stage
@@ -37,12 +39,17 @@ EMPTY_ENDS: Final = 600.0
 #: up after so many seconds.
 WAITS: Final = (0.5, 1.0, 2.0, 5.0, 10.0)
 GIVE_UP_SECONDS: Final = 120.0
+#: A server that lets us in and soon drops us is tried later and later as well, up to this wait, until it was heard
+#: without a break for so long; in seconds.
+FALLS_MOST: Final = 120.0
+STEADY_SECONDS: Final = 60.0
 #: Longest wait for the last words when it is given up, in seconds.
 LAST_WORDS_SECONDS: Final = 20.0
 #: Lines that may wait for the watcher; what comes beyond is dropped and counted.
 QUEUE: Final = 512
-#: What Janus answers when the room is not there (yet), in VideoRoom and TextRoom; and when somebody has our name.
-_NO_SUCH_ROOM: Final = (426, 417)
+#: What Janus answers when the room is not there (yet), in VideoRoom and TextRoom; and of a session or a handle that is
+#: over. All else that it refuses is for people to put right.
+_NOT_THERE: Final = (426, 417, 458, 459)
 
 
 @dataclass(frozen=True)
@@ -52,9 +59,9 @@ class JanusOptions:
     display: str = "Pitchwatch"
     announcement: str = "Pitchwatch listens."
     seats: int = 4
-    pin: str | None = None
-    token: str | None = None
-    api_secret: str | None = None
+    pin: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
+    api_secret: str | None = field(default=None, repr=False)
     chat: int | str | None = None
     host: str | None = None
     lang: str | None = None
@@ -108,6 +115,7 @@ class JanusRoom:
         self._hearing = hearing
         self._resume = resume
         self._memory = LanguageMemory()
+        self._notices = Notices()
         self.stage = Stage(server, o.seats)
         self.visit: Visit | None = None
         self._skipped = 0
@@ -121,11 +129,12 @@ class JanusRoom:
         self._part = ""  # tells the events of this stay from those of an earlier one in the same show
         self._count = 0  # of this room's own events, over all its shows
         self._lost = False
+        self._in_since: float | None = None  # when the room was entered, by the loop's clock; None when we are not in
 
     @property
     def skipped(self) -> int:
         """Chat lines dropped, sounds dropped, and publishers beyond the seats."""
-        return self._skipped + (self.visit.skipped if self.visit else 0)
+        return self._skipped
 
     @property
     def hears(self) -> bool:
@@ -144,7 +153,7 @@ class JanusRoom:
             RoomError: the room does not let us in, sent us out, or there is nothing to hear with.
             RoomLostError: the server is not there, or stayed away.
         """
-        self._show, self._lost = None, False
+        self._show, self._lost, self._in_since = None, False, None
         self._queue = asyncio.Queue()
         self.stage = Stage(self.stage.server, self.stage.seats)
         self._part = format(round(datetime.now(UTC).timestamp()), "x")
@@ -200,33 +209,41 @@ class JanusRoom:
             self._queue.put_nowait(None)
 
     async def _visits(self) -> None:
-        away_since: float | None = None
-        tries = 0
+        lost_at = 0.0
+        tries = falls = 0  # in vain since we were in last; and stays in a row that did not last
         while True:
-            self._skipped += self.visit.skipped if self.visit else 0
-            self.visit = Visit(self._where, self.stage, self, self._hearing, self._memory)
+            self.visit = Visit(self._where, self.stage, self, self._hearing, self._memory, self._notices)
             try:
                 await self.visit.run()
-            except JanusLostError as error:
-                if self._show is None:
+            except (JanusLostError, JanusRefusedError) as error:
+                if self._show is None or not (self._lost or _may_pass(error)):
                     raise
                 if not self._lost:
-                    away_since, tries = _now(), 0
+                    lost_at, tries = _now(), 0
+                    falls = falls + 1 if self._fell(lost_at) else 0
                     log.warning("%s: %s", self.key, error)
-                    self.stage.lose()
-                    self._lost = True
-                    self._state("lost")
-                elif away_since is not None and _now() - away_since > GIVE_UP_SECONDS:
+                    self._lose()
+                elif _now() - lost_at > GIVE_UP_SECONDS:
                     raise
-            await asyncio.sleep(WAITS[min(tries, len(WAITS) - 1)] * random.uniform(0.8, 1.2))
+            wait = max(WAITS[min(tries, len(WAITS) - 1)], min(WAITS[0] * 2.0**falls, FALLS_MOST))
+            await asyncio.sleep(wait * random.uniform(0.8, 1.2))
             tries += 1
+
+    def _fell(self, now: float) -> bool:
+        """Whether the room was let go of now, soon after it was entered."""
+        return self._in_since is not None and now - self._in_since < STEADY_SECONDS
+
+    def _lose(self) -> None:
+        self.stage.lose()
+        self._lost, self._in_since = True, None
+        self._state("lost")
 
     def _as_room_error(self, error: Exception) -> Exception:
         if isinstance(error, SpeechError):
             return RoomError(str(error))
         if isinstance(error, SentOutError):
             return RoomError(f"{self.key}: the bot was sent out of the room; it comes back when it is started anew")
-        if isinstance(error, JanusRefusedError) and error.code not in _NO_SUCH_ROOM:
+        if isinstance(error, JanusRefusedError) and not _may_pass(error):
             return RoomError(f"{self.key}: Janus says no: {error} (see docs/janus.md)")
         return RoomLostError(f"{self.key}: {error}")
 
@@ -241,6 +258,7 @@ class JanusRoom:
     def entered(self, title: str) -> None:
         """We are in."""
         self._title = line_of(title)[:MAX_TITLE]
+        self._in_since = _now()
         if self._lost:
             self._lost = False
             self._state("back")
@@ -252,10 +270,10 @@ class JanusRoom:
 
     def sat(self, sitting: Sitting) -> None:
         """Somebody took a seat."""
-        self._last = _now()
         if self._show is None:
-            self._open(self._last)  # tells of everybody who sits
+            self._open(_now())  # tells of everybody who sits
         elif not sitting.returned:
+            self._last = _now()
             self._change(sitting.seat, sitting.person, "joined")
 
     def rose(self, sitting: Sitting) -> None:
@@ -298,6 +316,10 @@ class JanusRoom:
         at = self._at(self._last)
         self._put(Line(self._next_id(), at, at, self.stage.named(display, username), text, "chat"))
 
+    def skip(self, count: int) -> None:
+        """Something was dropped."""
+        self._skipped += count
+
     # What becomes of it.
 
     def _open(self, at: float) -> ShowInfo:
@@ -307,7 +329,9 @@ class JanusRoom:
         name = re.sub(r"\W+", "-", str(self._where.room)).strip("-") or "room"
         host = self.stage.named(self._options.host, "") if self._options.host else None
         title = self._title or self.key.address
-        show_id = f"janus-{name}-{started:%Y%m%dT%H%M%S}"
+        # Rooms of two servers may have the same number, and begin in the same second.
+        place = hashlib.sha256(str(self.key).encode()).hexdigest()[:8]
+        show_id = f"janus-{name}-{place}-{started:%Y%m%dT%H%M%S}"
         self._show = ShowInfo(show_id, self.key, title, host, self._options.lang, started)
         self._put(RoomState(f"{show_id}/open", 0.0, "open", self._show))
         for sitting in sorted(self.stage.seated.values(), key=lambda sitting: sitting.seat):
@@ -319,6 +343,7 @@ class JanusRoom:
             return []
         closed = RoomState(f"{self._show.id}/end", self._at(self._last), "closed")
         self._show = None
+        self._notices.forget()
         return [closed]
 
     def _change(self, seat: int, person: Person, change: Literal["joined", "left"]) -> None:
@@ -351,3 +376,8 @@ class JanusRoom:
 
 def _now() -> float:
     return asyncio.get_running_loop().time()
+
+
+def _may_pass(error: JanusLostError | JanusRefusedError) -> bool:
+    """Whether trying again may help."""
+    return isinstance(error, JanusLostError) or error.code in _NOT_THERE

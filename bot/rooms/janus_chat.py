@@ -33,8 +33,8 @@ class ChatRoom:
 
     room: int | str
     display: str
-    pin: str | None = None
-    token: str | None = None
+    pin: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass
@@ -169,8 +169,10 @@ async def joined(session: JanusSession, room: ChatRoom, wrote: Wrote) -> AsyncGe
             watching.cancel()
             chat.end("the chat was left")
     finally:
-        await handle.detach()
-        await connection.close()
+        try:
+            await connection.close()  # first: it needs nobody's answer, and nothing of the chat is read after that
+        finally:
+            await handle.detach()
 
 
 async def _watch(gone: asyncio.Event, chat: Chat) -> None:

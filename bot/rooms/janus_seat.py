@@ -8,7 +8,7 @@ import asyncio
 import logging
 from collections.abc import AsyncGenerator, Callable
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
@@ -32,10 +32,12 @@ LOOK_SECONDS: Final = 0.5
 SILENT_SECONDS: Final = 15.0
 SILENT_MOST: Final = 300.0
 SILENT: Final = "nothing comes from there (muted, or frozen)"
+NO_WAY: Final = "no connection for its sound came about"
 #: Waits before a broken connection is replaced, in seconds; the last one repeats.
 WAITS: Final = (0.2, 1.0, 2.0, 5.0, 10.0)
-#: A seat that could not be listened to for longer than this is told of, in seconds.
+#: A seat that could not be listened to for longer than this is told of, in seconds; while it lasts, in slices.
 DEAF_SECONDS: Final = 2.0
+DEAF_SLICE: Final = 10.0
 
 #: Tells from when to when (seconds since listening began) a seat could not be listened to, and why.
 Deaf = Callable[[float, float, str], None]
@@ -48,12 +50,11 @@ class Feed:
     room: int | str
     number: int | str
     mid: str
-    private_id: int | None = None
-    pin: str | None = None
+    pin: str | None = field(default=None, repr=False)
 
-    def request(self) -> dict[str, Any]:
-        """Return the request that subscribes."""
-        wanted = {"private_id": self.private_id, "pin": self.pin}
+    def request(self, private_id: int | None = None) -> dict[str, Any]:
+        """Return the request that subscribes; `private_id` is what Janus gave us on joining."""
+        wanted = {"private_id": private_id, "pin": self.pin}
         more = {name: value for name, value in wanted.items() if value is not None}
         streams = [{"feed": self.number, "mid": self.mid}]
         return {"request": "join", "ptype": "subscriber", "room": self.room, "streams": streams, **more}
@@ -62,13 +63,22 @@ class Feed:
 class SeatListener:
     """Listens to one publisher and pushes into a source until it is cancelled. Times: seconds since `began`."""
 
-    def __init__(self, session: JanusSession, feed: Feed, source: LiveSource, deaf: Deaf) -> None:
+    def __init__(
+        self,
+        session: JanusSession,
+        feed: Feed,
+        source: LiveSource,
+        deaf: Deaf,
+        private_id: Callable[[], int | None] = lambda: None,
+    ) -> None:
         self._session = session
+        self._private_id = private_id
         self._feed = feed
         self._source = source
         self._deaf = deaf
         self._deaf_since: float | None = None
         self._deaf_why = ""
+        self._deaf_told = False
         self._clock = asyncio.get_running_loop().time
         #: When listening began, by the loop's clock.
         self.began = self._clock()
@@ -96,18 +106,15 @@ class SeatListener:
         tries = 0
         try:
             while True:
-                frames = self.frames
-                try:
-                    async with self._subscribed() as (track, connection, handle):
-                        why = await self._pump(track, connection, handle)
-                except JanusRefusedError as error:
-                    why = str(error)  # has just left, perhaps; then we are cancelled soon
+                frames, since = self.frames, self._clock()
+                why = await self._once()
                 if self._session.dead.is_set():
                     raise JanusLostError(self._session.why)
                 tries = 0 if self.frames > frames else tries + 1
                 log.info("%s: %s; subscribed to anew", self._source.name, why)
                 if why != SILENT and self._deaf_since is None:
-                    self._deaf_since, self._deaf_why = self._clock(), why
+                    self._deaf_since = self._clock() if self.frames > frames else since
+                    self._deaf_why = why
                 await asyncio.sleep(WAITS[min(tries, len(WAITS) - 1)])
         finally:
             filling.cancel()
@@ -115,12 +122,25 @@ class SeatListener:
             self._hand_on()
             self._source.finish()
 
+    async def _once(self) -> str:
+        """Listen over one subscription; return why it ended. Raises JanusLostError."""
+        try:
+            async with self._subscribed() as (track, connection, handle):
+                return await self._pump(track, connection, handle)
+        except JanusLostError:
+            raise
+        except JanusRefusedError as error:
+            return str(error)  # has just left, perhaps; then we are cancelled soon
+        except Exception as error:  # whoever publishes has a say in what is offered
+            log.warning("%s: cannot be subscribed to", self._source.name, exc_info=error)
+            return f"what is offered there cannot be taken ({type(error).__name__})"
+
     @asynccontextmanager
     async def _subscribed(self) -> AsyncGenerator[tuple[MediaStreamTrack, RTCPeerConnection, Handle], None]:
         handle = await self._session.attach("videoroom")
         connection = peer()
         try:
-            offered = await handle.request(self._feed.request())
+            offered = await handle.request(self._feed.request(self._private_id()))
             if offered.jsep is None:
                 raise JanusRefusedError(0, "Janus made no offer")
             await connection.setRemoteDescription(offer_of(offered.jsep))
@@ -136,8 +156,10 @@ class SeatListener:
             self.connections += 1
             yield receivers[0].track, connection, handle
         finally:
-            await connection.close()
-            await handle.detach()
+            try:
+                await connection.close()  # first: it needs nobody's answer
+            finally:
+                await handle.detach()
 
     async def _pump(self, track: MediaStreamTrack, connection: RTCPeerConnection, handle: Handle) -> str:
         """Take sound until the connection is no good any more; return why."""
@@ -148,9 +170,11 @@ class SeatListener:
                 await asyncio.wait((taking,), timeout=LOOK_SECONDS)
                 if handle.gone.is_set() or connection.connectionState in ("failed", "closed"):
                     return "the connection broke"
+                if connection.connectionState == "connected":
+                    self._hear_again(self._clock())  # though nothing may be said
                 if self._clock() - max(since, self._last_frame) > self._silent_after:
                     self._silent_after = min(2 * self._silent_after, SILENT_MOST)
-                    return SILENT
+                    return SILENT if connection.connectionState == "connected" else NO_WAY
             return "the sound ended"
         finally:
             taking.cancel()
@@ -164,22 +188,30 @@ class SeatListener:
                 now = self._clock()
                 self._last_frame, self._silent_after = now, SILENT_SECONDS
                 self.frames += 1
-                if self._deaf_since is not None:
-                    self._hear_again(now)
+                self._hear_again(now)
                 stamp = float(frame.pts * frame.time_base)
                 self._add(self.placer.place(self._resampler.resample(frame), stamp, now - self.began))
 
     def _hear_again(self, now: float) -> None:
-        since, self._deaf_since = self._deaf_since, None
-        if since is not None and now - since > DEAF_SECONDS:
+        if self._deaf_since is not None:
+            self._tell_deaf(now, 0.0 if self._deaf_told else DEAF_SECONDS)
+            self._deaf_since, self._deaf_told = None, False
+
+    def _tell_deaf(self, now: float, least: float) -> None:
+        """Tell of what could not be listened to up to now, if it was longer than the least."""
+        since = self._deaf_since
+        if since is not None and now - since > least:
             self._deaf(since - self.began, now - self.began, self._deaf_why)
+            self._deaf_since, self._deaf_told = now, True
 
     async def _fill(self) -> None:
         """Let time go on where nothing comes."""
         while True:
             await asyncio.sleep(LOOK_SECONDS)
-            self._add(self.placer.quiet(self._clock() - self.began))
-            if self._clock() - self._last_frame > LOOK_SECONDS:
+            now = self._clock()
+            self._tell_deaf(now, DEAF_SLICE)
+            self._add(self.placer.quiet(now - self.began))
+            if now - self._last_frame > LOOK_SECONDS:
                 self._hand_on()
 
     def _add(self, pieces: list[NDArray[np.float32]]) -> None:

@@ -11,7 +11,7 @@ import json
 import logging
 from collections.abc import AsyncGenerator, Mapping
 from contextlib import asynccontextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Final
 
 import aiohttp
@@ -48,8 +48,8 @@ class JanusRefusedError(Exception):
 class Secrets:
     """What a server may ask of everybody: its API secret, and a token. None: not asked for."""
 
-    api_secret: str | None = None
-    token: str | None = None
+    api_secret: str | None = field(default=None, repr=False)
+    token: str | None = field(default=None, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,6 +75,11 @@ class Handle:
         self.gone = asyncio.Event()
         #: Events that were dropped since too many waited.
         self.dropped = 0
+
+    @property
+    def waiting(self) -> int:
+        """How many events wait to be taken."""
+        return self._events.qsize()
 
     async def request(self, body: Mapping[str, Any], jsep: Mapping[str, str] | None = None) -> Reply:
         """Ask the plugin. Raises JanusRefusedError when it says no, JanusLostError when the connection dies."""

@@ -5,6 +5,7 @@ publisher gets the lowest free seat. A name stands for one account of that room:
 the same person, two at once are told apart by a number. Such names are unverified, and prove nothing elsewhere.
 """
 
+from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any, Final
 
@@ -25,17 +26,33 @@ class Sitting:
     returned: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class _Kept:
+    """A seat kept for somebody: Janus's number for them before the loss, and whom their bare name stands for."""
+
+    number: int | str
+    seat: int
+    bare: Account
+
+
 @dataclass
 class Stage:
-    """The seats and the audience of one room. `server` is that part of everybody's account."""
+    """The seats and the audience of one room. `server` is that part of everybody's account.
+
+    A seat goes before the audience: whoever looks on has an account only until somebody of the same name sits down.
+    """
 
     server: str
     seats: int
     seated: dict[int | str, Sitting] = field(default_factory=dict)
     #: Everybody in the room, on a seat or not.
     people: dict[int | str, Person] = field(default_factory=dict)
+    #: Whom the names of those people stand for when nobody else has them.
+    _bare: dict[int | str, Person] = field(default_factory=dict)
+    #: Who has or had a seat, and so keeps the account.
+    _sat: set[int | str] = field(default_factory=set)
     #: Who sat where before the connection was lost.
-    _before: dict[Person, int] = field(default_factory=dict)
+    _before: dict[Person, _Kept] = field(default_factory=dict)
 
     @property
     def audience(self) -> tuple[Person, ...]:
@@ -48,42 +65,56 @@ class Stage:
         name = name or f"#{line_of(str(own_id))[: MAX_NAME - 1]}"
         return Person(Account("janus", self.server, name.casefold()), name)
 
+    def in_order(self, publishers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
+        """Return publishers in the order in which they may take seats.
+
+        Who had one before a loss goes first, known by Janus's number; then who bears a name that had one; then others.
+        """
+        numbers = {kept.number for kept in self._before.values()}
+        names = {kept.bare for kept in self._before.values()}
+
+        def rank(publisher: Mapping[str, Any]) -> tuple[bool, bool]:
+            number = publisher["id"]
+            return number not in numbers, self.named(publisher.get("display"), number).account not in names
+
+        return sorted(publishers, key=rank)
+
     def arrive(self, number: int | str, display: Any) -> Person:
         """Somebody came in."""
         if number in self.people:
             return self.people[number]
-        person = self.named(display, number)
-        taken = {other.account.id for other in self.people.values()}
-        again = 2
-        wanted = person.account.id
-        while person.account.id in taken:
-            name = f"{line_of(str(display))[: MAX_NAME - 6]} ({again})"
-            person = Person(Account("janus", self.server, f"{wanted} ({again})"), name)
-            again += 1
+        bare = self.named(display, number)
+        person = _free(bare, self._taken(self.people))
         if len(self.people) < MAX_PEOPLE:
-            self.people[number] = person
+            self.people[number], self._bare[number] = person, bare
         return person
 
     def sit(self, number: int | str, display: Any) -> Sitting | None:
         """Somebody took a seat; None when they have one already, or when none is free."""
-        person = self.arrive(number, display)
         if number in self.seated:
             return None
-        kept = self._before.pop(person, None)
-        taken = {sitting.seat for sitting in self.seated.values()} | set(self._before.values())
-        seat = kept or next((seat for seat in range(1, self.seats + 1) if seat not in taken), None)
+        self.arrive(number, display)
+        bare = self._bare.get(number) or self.named(display, number)
+        back = self._back(number, bare.account)
+        kept = self._before.pop(back) if back is not None else None
+        taken = {sitting.seat for sitting in self.seated.values()} | {one.seat for one in self._before.values()}
+        seat = kept.seat if kept else next((seat for seat in range(1, self.seats + 1) if seat not in taken), None)
         if seat is None and self._before:  # who is here goes before who may come back
-            seat = self._before.pop(next(iter(self._before)))
+            seat = self._before.pop(next(iter(self._before))).seat
         if seat is None:
             return None
-        self.people[number] = person
-        self.seated[number] = Sitting(number, seat, person, kept is not None)
+        person = back or self._claim(number, bare)
+        self.people[number], self._bare[number] = person, bare
+        self._sat.add(number)
+        self.seated[number] = Sitting(number, seat, person, back is not None)
         return self.seated[number]
 
     def sits(self, sitting: Sitting) -> bool:
         """Whether a person has the seat still, or again, or it is kept for them."""
-        kept = self._before.get(sitting.person) == sitting.seat
-        return kept or any((s.person, s.seat) == (sitting.person, sitting.seat) for s in self.seated.values())
+        kept = self._before.get(sitting.person)
+        if kept is not None and kept.seat == sitting.seat:
+            return True
+        return any((s.person, s.seat) == (sitting.person, sitting.seat) for s in self.seated.values())
 
     def rise(self, number: int | str) -> Sitting | None:
         """Somebody left the seat; None when they had none."""
@@ -92,15 +123,54 @@ class Stage:
     def leave(self, number: int | str) -> Sitting | None:
         """Somebody left the room; return the seat that they had."""
         self.people.pop(number, None)
+        self._bare.pop(number, None)
+        self._sat.discard(number)
         return self.rise(number)
 
     def lose(self) -> None:
-        """The connection is lost: nobody's number means anything any more, but seats are kept for a while."""
-        self._before |= {sitting.person: sitting.seat for sitting in self.seated.values()}
+        """The connection is lost: nobody is known to be there any more, but seats are kept for a while."""
+        for number, sitting in self.seated.items():
+            self._before[sitting.person] = _Kept(number, sitting.seat, self._bare[number].account)
         self.seated.clear()
         self.people.clear()
+        self._bare.clear()
+        self._sat.clear()
 
     def release(self) -> list[tuple[Person, int]]:
         """Keep seats no longer; return whose were kept in vain."""
         kept, self._before = self._before, {}
-        return list(kept.items())
+        return [(person, one.seat) for person, one in kept.items()]
+
+    def _back(self, number: int | str, bare: Account) -> Person | None:
+        """Return who somebody is, of those for whom a seat is kept: by Janus's number, or by name."""
+        like = [
+            (kept.number != number, kept.seat, person) for person, kept in self._before.items() if kept.bare == bare
+        ]
+        return min(like, key=lambda one: one[:2])[2] if like else None
+
+    def _claim(self, number: int | str, bare: Person) -> Person:
+        """Return the account of somebody who sits down; who only looks on under that name gets another."""
+        if number in self._sat:
+            return self.people[number]
+        person = _free(bare, self._taken(self._sat))
+        for other, held in self.people.items():
+            if other != number and held.account == person.account:
+                self.people[number] = person
+                self.people[other] = _free(self._bare[other], self._taken(self.people))
+                break
+        return person
+
+    def _taken(self, numbers: Iterable[int | str]) -> set[Account]:
+        """Return the accounts of some who are there, and of those for whom a seat is kept."""
+        here = {self.people[number].account for number in numbers if number in self.people}
+        return here | {person.account for person in self._before}
+
+
+def _free(bare: Person, taken: Set[Account]) -> Person:
+    """Return a person, or the first namesake of theirs whose account nobody has."""
+    person, again = bare, 2
+    while person.account in taken:
+        account = Account(bare.account.platform, bare.account.server, f"{bare.account.id} ({again})")
+        person = Person(account, f"{bare.name[: MAX_NAME - 6]} ({again})")
+        again += 1
+    return person

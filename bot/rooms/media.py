@@ -14,7 +14,7 @@ from bot.speech import SpeechError
 from bot.speech.ear import Ear, EarSettings, Said
 from bot.speech.hearing import Hearing
 from bot.speech.media import Away, is_remote
-from detectors.records import Account, Event, Line, Person, RoomKey, RoomState, SeatChange, ShowInfo, Unheard
+from detectors.records import Account, Event, Line, Message, Person, RoomKey, RoomState, SeatChange, ShowInfo, Unheard
 
 #: A live stream's show is over after so many quiet seconds; what comes then is the next one.
 QUIET_ENDS: Final = 1_800.0
@@ -74,6 +74,11 @@ class MediaRoom:
                 raise RoomError(str(error)) from error
             raise RoomLostError(str(error)) from error
 
+    @property
+    def now(self) -> float | None:
+        """How far a live show is, in seconds; None of a file, which keeps no time."""
+        return None if self._finite else self._show_time()
+
     def _show_time(self) -> float | None:
         """How far the show is, where it has its own time: what was decoded, in a live stream or at a speed."""
         if self._show is None or self._ear is None or (self._finite and self._options.speed is None):
@@ -112,7 +117,7 @@ class MediaRoom:
         for event in self._close(ear.at if self._finite else self._last):
             yield event
         if ear.reader.given_up:
-            raise RoomLostError(f"{self._address}: the stream went away and did not come back")
+            raise RoomLostError(f"{self._address}: the stream went away and did not come back", Message("reason.gone"))
 
     def _said(self, said: Said) -> list[Event]:
         events: list[Event] = []

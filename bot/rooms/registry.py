@@ -14,6 +14,7 @@ from bot.rooms.replay import ReplayRoom, check_header
 from bot.speech.hearing import Hearing
 from config.settings import RoomSettings
 from config.wording import LANGUAGES, say
+from detectors.records import Message
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,8 @@ def open_room(room: RoomSettings, sources: Sources) -> Room:
 
 def _hub(room: RoomSettings, sources: Sources) -> Hub:
     if sources.discord is None:
-        raise RoomError(f"{room.address}: needs Discord: set PITCHWATCH_DISCORD__TOKEN to the bot's token")
+        why = f"{room.address}: needs Discord: set PITCHWATCH_DISCORD__TOKEN to the bot's token"
+        raise RoomError(why, Message("reason.no_discord"))
     return sources.discord
 
 
@@ -90,6 +92,7 @@ def _janus(room: RoomSettings) -> JanusOptions:
 def _check_media(room: RoomSettings) -> None:
     if not _may_hear(room):
         raise RoomError(
-            f"{room.address}: no voice is heard before people were told; then set consent = true in each watch"
+            f"{room.address}: no voice is heard before people were told; then set consent = true in each watch",
+            Message("reason.consent"),
         )
     check_media(room.address)

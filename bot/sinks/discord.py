@@ -10,6 +10,7 @@ from bot.layout_view import as_files, as_view
 from bot.messages import TIMELINE, Layout, alert_layout
 from bot.outbox import Reconciled
 from bot.parcels import Parcel
+from bot.reasons import not_shown
 from bot.sinks.discord_sending import Line, explained, find_sent, language_of, number_of, send, tell_owner
 from bot.store import Store
 from config.wording import say
@@ -56,5 +57,10 @@ class DiscordSink:
 
     async def blocked(self, parcel: Parcel, reason: str) -> None:
         """Write to the bot's owner that a channel cannot be written to."""
-        text = say(self._language, "discord.owner_blocked", channel=number_of(parcel.channel), why=reason)
+        text = say(
+            self._language,
+            "discord.owner_blocked",
+            channel=number_of(parcel.channel),
+            why=not_shown(reason, self._language),
+        )
         await tell_owner(self._line.logged_in(), text, self._seconds)

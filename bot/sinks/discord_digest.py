@@ -9,6 +9,7 @@ from bot.digest_report import Digest
 from bot.digest_table import table_file
 from bot.digests import Run
 from bot.outbox import Reconciled
+from bot.reasons import not_shown
 from bot.sinks.discord_sending import Line, NotConnectedError, find_sent, language_of, number_of, send, tell_owner
 from bot.store import Store
 from config.wording import say
@@ -49,5 +50,10 @@ class DiscordDigests:
 
     async def blocked(self, run: Run, reason: str) -> None:
         """Write to the bot's owner that a channel cannot be written to."""
-        text = say(self._language, "digest.owner_blocked", channel=number_of(run.channel), why=reason)
+        text = say(
+            self._language,
+            "digest.owner_blocked",
+            channel=number_of(run.channel),
+            why=not_shown(reason, self._language),
+        )
         await tell_owner(self._line.logged_in(), text, self._seconds)

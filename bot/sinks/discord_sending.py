@@ -18,6 +18,7 @@ from bot.communities import Community
 from bot.layout_view import as_files, as_view, mentions
 from bot.messages import Layout
 from bot.outbox import BlockedError, DeletedError, OutcomeUnknownError, Reconciled
+from config.wording import say
 
 log = logging.getLogger(__name__)
 
@@ -57,7 +58,8 @@ async def send(
                     nonce=key,
                 )
     except (TimeoutError, OSError, aiohttp.ClientError) as error:
-        raise OutcomeUnknownError(f"no answer: {error or type(error).__name__}") from error
+        log.warning("%s: no answer: %r", key, error)
+        raise OutcomeUnknownError(say("en", "blocked.no_answer")) from error
     except discord.HTTPException as error:
         if error.status >= 500:
             raise OutcomeUnknownError(str(error)) from error
@@ -128,12 +130,10 @@ def explained(editing: bool = False) -> Iterator[None]:
         if error.code == _UNKNOWN_MESSAGE and editing:
             raise DeletedError(str(error)) from error
         if error.code == _UNKNOWN_CHANNEL:
-            raise BlockedError("the channel is gone: choose another one") from error
+            raise BlockedError(say("en", "blocked.gone")) from error
         raise
     except discord.Forbidden as error:
-        raise BlockedError(
-            "the bot may not write there: give it View Channel, Send Messages, Attach Files and Read Message History"
-        ) from error
+        raise BlockedError(say("en", "blocked.rights")) from error
 
 
 def _custom_ids(message: discord.Message) -> Iterator[str]:

@@ -17,7 +17,9 @@ WATCH = Watch("local", ROOM)
 #: Columns that hold the wall clock of a write, by table.
 CLOCKS: Mapping[str, frozenset[str]] = {
     "accounts": frozenset({"first_seen", "last_seen"}),
-    "shows": frozenset({"updated"}),
+    "shows": frozenset({"updated", "first_heard"}),
+    "participations": frozenset({"first_heard", "last_heard"}),
+    "watch_periods": frozenset({"since", "until"}),
     "alerts": frozenset({"raised"}),
     "evidence": frozenset({"noted"}),
     "observations": frozenset({"noted"}),

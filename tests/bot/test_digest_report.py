@@ -32,8 +32,14 @@ async def digest(store: Store, half_life: float = 90.0, period: Period = PERIOD)
 
 
 async def watched(store: Store) -> None:
-    await store.register([Watch("1", ROOM)])
+    await always(store, Watch("1", ROOM))
     await store.apply([progress()])
+
+
+async def always(store: Store, *watches: Watch) -> None:
+    """Let rooms have been watched since long ago."""
+    await store.register(watches)
+    await store.run(lambda database: database.execute("UPDATE watch_periods SET since = '2020-01-01T00:00:00+00:00'"))
 
 
 async def test_earlier_confirmed_episodes_count_half_after_each_half_life(store: Store) -> None:
@@ -112,11 +118,13 @@ async def test_the_median_time_to_a_review(store: Store) -> None:
 
 async def _show(store: Store, updated: datetime, **changes: Any) -> None:
     await store.apply([progress(**changes)])
-    await store.run(lambda database: database.execute("UPDATE shows SET updated = ?", [updated.isoformat()]))
+    began = updated - timedelta(seconds=changes["at"])
+    moments = [updated.isoformat(), began.isoformat()]
+    await store.run(lambda database: database.execute("UPDATE shows SET updated = ?, first_heard = ?", moments))
 
 
 async def test_of_a_show_that_goes_on_for_weeks_only_the_hours_in_the_period_count(store: Store) -> None:
-    await store.register([Watch("1", ROOM)])
+    await always(store, Watch("1", ROOM))
     month = timedelta(days=28).total_seconds()
     await _show(store, UNTIL + timedelta(days=1), at=month, lost_seconds=month / 4, unread=40)
     assert (await digest(store)).rooms == (RoomHours(str(ROOM), 126.0, 42.0, 10),)
@@ -125,7 +133,7 @@ async def test_of_a_show_that_goes_on_for_weeks_only_the_hours_in_the_period_cou
 
 
 async def test_outages_of_rooms_and_of_the_bot_count_within_the_period(store: Store) -> None:
-    await store.register([Watch("1", ROOM), Watch("2", ROOM)])
+    await always(store, Watch("1", ROOM), Watch("2", ROOM))
 
     def work(database: Database) -> None:
         for room, since, until in ((str(ROOM), -200, -160), (str(ROOM), -2, 5), ("", -170, -165), ("", 1, 2)):
@@ -142,7 +150,7 @@ async def test_outages_of_rooms_and_of_the_bot_count_within_the_period(store: St
 
 
 async def test_a_paused_room_is_listed_only_while_it_was_heard(store: Store) -> None:
-    await store.register([Watch("1", ROOM)])
+    await always(store, Watch("1", ROOM))
     await store.run(lambda database: database.execute("UPDATE watches SET paused = 1"))
     assert (await digest(store)).rooms == ()
     await _show(store, UNTIL, at=3600.0)

@@ -238,6 +238,7 @@ async def test_a_closed_channel_is_told_once_and_the_digest_kept(desk: Desk) -> 
 
 async def test_too_little_is_not_sent_unless_something_could_not_be_heard(desk: Desk) -> None:
     await desk.store.register([Watch("1", ROOM)])
+    await desk.store.run(lambda db: db.execute("UPDATE watch_periods SET since = ?", [DUE.isoformat()]))
     await desk.want(least=1)
     await desk.at(DUE)
     assert await desk.states() == ["empty"]

@@ -9,6 +9,7 @@ from sqlite_utils import Database, Migrations
 
 from bot.migrations import first_tables, migrations, newest
 from bot.parcels import QuoteRow, read_parcel
+from bot.period_migration import BEGINNING
 from bot.store import open_database
 from tests.bot.samples import tables
 
@@ -90,6 +91,11 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 }
 
 
+#: What is known of when a watch of the settings file began: nothing.
+ALWAYS: dict[str, Any] = {"community": "77", "room": ROOM, "since": BEGINNING, "until": None}
+ALWAYS |= {"host": None, "host_name": None}
+
+
 @pytest.fixture
 def old(tmp_path: Path) -> Path:
     """A file as the first version left it."""
@@ -125,11 +131,14 @@ def test_every_row_is_kept_and_new_columns_say_what_was_so(migrated: Database) -
         ],
         "evidence": [row | {"seat": None, "deleted": 0} for row in ROWS["evidence"]],
         "outbox": [row | {"attempted": None, "told": 0} for row in ROWS["outbox"]],
-        "participations": [row | {"name": "@host"} for row in ROWS["participations"]],
+        "shows": [row | {"first_heard": CLOCK, "host_name": "@host"} for row in ROWS["shows"]],
+        "participations": [
+            row | {"name": "@host", "first_heard": CLOCK, "last_heard": CLOCK} for row in ROWS["participations"]
+        ],
         "reviews": [row | {"changes": "[]"} for row in ROWS["reviews"]],
         "statements": [row | {"status": "shown", "decided_by": None, "message": None} for row in ROWS["statements"]],
     }
-    assert {name: rows for name, rows in found.items() if name not in ROWS and rows} == {}
+    assert {name: rows for name, rows in found.items() if name not in ROWS and rows} == {"watch_periods": [ALWAYS]}
     assert migrated.execute("PRAGMA foreign_key_check").fetchall() == []
     assert migrated.execute("PRAGMA integrity_check").fetchone() == ("ok",)
 
@@ -160,3 +169,38 @@ def test_opening_it_again_changes_nothing(old: Path) -> None:
         assert len(list(database.table(migrations.migrations_table).rows)) == newest()
         database.close()
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(
+    ("source", "paused", "done", "periods"),
+    [
+        ("community", 0, ("add",), [("1", None)]),
+        ("community", 1, ("add", "pause"), [("1", "2")]),
+        ("community", 0, ("add", "pause", "go_on"), [("1", "2"), ("3", None)]),
+        ("former", 0, ("add", "remove"), [("1", "2")]),
+        ("community", 0, ("add", "remove", "add", "add"), [("1", "2"), ("3", None)]),
+        ("file", 0, ("add", "remove"), [("1", "2"), ("2", None)]),
+        ("former", 0, (), [(BEGINNING, CLOCK)]),  # its last warning is the last that is known of it
+    ],
+)
+def test_periods_of_watches_are_reckoned_from_what_was_written_down(
+    tmp_path: Path, source: str, paused: int, done: tuple[str, ...], periods: list[tuple[str, str | None]]
+) -> None:
+    database = Database(tmp_path / "old.db")
+    former = Migrations("pitchwatch")
+    for each in migrations._migrations:
+        if each.name != "watches_have_periods":
+            former(name=each.name)(each.fn)
+    former.apply(database)
+    for name in ("rooms", "accounts", "shows", "alerts"):
+        database.table(name).insert_all(ROWS[name])
+    watch = ROWS["watches"][0] | {"source": source, "paused": paused}
+    database.table("watches").insert_all([watch, watch | {"community": "88", "source": "file", "paused": 0}])
+    for number, action in enumerate(done, 1):
+        row = {"community": "77", "actor": "m", "action": f"watch_{action}", "subject": ROOM, "details": "{}"}
+        database.table("audit").insert(row | {"done": str(number)})
+    database.close()
+    migrated = open_database(tmp_path / "old.db")
+    found = migrated.execute("SELECT since, until FROM watch_periods WHERE community = '77' ORDER BY rowid").fetchall()
+    assert found == periods
+    migrated.close()

@@ -256,3 +256,14 @@ async def test_a_show_that_did_not_say_when_it_began_goes_on_from_when_it_was_fi
     await store.apply([progress(info=replace(unsaid, host=renamed), people=())])
     again = await store.run(lambda database: read_left(database, ROOM))
     assert again == Left(replace(found.show, host=renamed), 200.0, began + timedelta(seconds=200))
+
+
+async def test_a_host_is_called_as_in_the_room_and_not_as_elsewhere(store: Store) -> None:
+    account = Account("discord", "discord", "5")
+    here, elsewhere = Person(account, "@Kay of the lounge"), Person(account, "@other nickname")
+    await store.apply([progress(info=replace(show_info(), host=here), people=())])
+    other = replace(show_info(), id="show-9", room=RoomKey("discord", "8/9"), host=elsewhere)
+    await store.apply([progress(info=other, people=())])
+    left = await store.run(lambda database: read_left(database, ROOM))
+    assert left is not None and left.show is not None
+    assert left.show.host == here

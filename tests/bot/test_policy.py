@@ -380,4 +380,5 @@ def test_what_is_followed_at_once_is_bounded() -> None:
         decisions.decide(NOBODY, at_score(0.9, person=someone))
         decisions.decide(NOBODY, at_score(0.3, person=replace(someone, account=replace(someone.account, server="x"))))
     kept = decisions.snapshot()
+    assert kept.pop("joined") == 0.0
     assert {name: len(rows) for name, rows in kept.items()} == {"open": MAX_OPEN, "recorded": MAX_OPEN, "raised": 5}

@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 from sqlite_utils import Database
 
-from bot import digest_report, store
+from bot import digest_report, periods, store
 from bot.digest_report import Digest, read_digest
 from bot.effects import EndEpisode, OpenAlert, Participation, Record
 from bot.policy import Watch
@@ -42,7 +42,7 @@ class Clock(datetime):
 
 @pytest.fixture(autouse=True)
 def _still(monkeypatch: pytest.MonkeyPatch) -> None:
-    for module in (digest_report, store):
+    for module in (digest_report, periods, store):
         monkeypatch.setattr(module, "datetime", Clock)
 
 

@@ -15,7 +15,7 @@ from bot.rooms import RoomError, RoomLostError
 from bot.store import Store, StoreError
 from bot.watch import Watcher
 from config.settings import LimitSettings, PolicySettings
-from detectors.records import Event, RoomKey, RoomState
+from detectors.records import Event, Message, RoomKey, RoomState
 from tests.bot.samples import WATCH
 from tests.stand_ins import MarkReader, show_info, speech
 
@@ -270,3 +270,17 @@ async def test_rooms_that_are_added_while_others_run_are_waited_for_too(
         second.set()
         await ended
     assert rooms.keys == ()
+
+
+async def test_a_room_of_a_community_that_cannot_be_opened_is_told_to_it_and_not_by_the_exit_code(
+    store: Store, stage: ModelStage, waits: list[float]
+) -> None:
+    wrong, why = Room(RoomError("https://live.example: holds no sound")), Message("reason.gone")
+    other = Room(RoomError("gone", why), key=OTHER)
+    async with running() as rooms:
+        for room in (wrong, other):
+            rooms.start(watcher(store, stage, room), Hooks().before, Hooks().after, operators=False)
+        await rooms.all_over()
+        assert not rooms.failed
+        lacking = Message("reason.wrong", {"details": "https://live.example: holds no sound"})
+        assert rooms.given_up == {WATCH.room: lacking, OTHER: why}

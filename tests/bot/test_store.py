@@ -85,6 +85,9 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "added_by": None,
             }
         ],
+        "watch_periods": [
+            {"community": "local", "room": "replay:show.jsonl", "host": None, "host_name": None},
+        ],
         "accounts": [{"id": "replay:script:@host", "platform": "replay", "server": "script", "name": "@host"}],
         "shows": [
             {
@@ -92,6 +95,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
                 "room": "replay:show.jsonl",
                 "title": "A show",
                 "host": "replay:script:@host",
+                "host_name": "@host",
                 "started": "2026-10-03T19:00:00+00:00",
                 "seconds": 200.0,
                 "events": 11,

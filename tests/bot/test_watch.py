@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-import bot.watch
+import bot.live_show
 from bot.effects import alert_id
 from bot.outbox import Outbox, Reconciled
 from bot.parcels import Parcel
@@ -68,7 +68,7 @@ SECOND = alert_id("local", ROOM, "show-1", HOST.account, 2)
 
 @pytest.fixture(autouse=True)
 def _explicit_parameters(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bot.watch, "Panel", lambda memory: Panel(Arc(PARAMETERS), memory))
+    monkeypatch.setattr(bot.live_show, "Panel", lambda memory: Panel(Arc(PARAMETERS), memory))
 
 
 def opened() -> RoomState:

@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-import bot.watch
+import bot.live_show
 from bot.reading import ModelStage
 from bot.store import Store, StoreError
 from bot.watch import Watcher
@@ -119,7 +119,7 @@ def uninterrupted(tmp_path_factory: pytest.TempPathFactory) -> dict[str, list[di
         return found
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(bot.watch, "Panel", lambda memory: Panel(Arc(PARAMETERS), memory))
+        patch.setattr(bot.live_show, "Panel", lambda memory: Panel(Arc(PARAMETERS), memory))
         return asyncio.run(run())
 
 

@@ -6,7 +6,7 @@ from bot.policy import Watch
 from bot.store import Store
 from bot.watches import RefusedWatchError, add_watch, list_watches, remove_watch, room_of, room_settings
 from config.settings import RoomSettings, StreamSettings
-from detectors.records import RoomKey
+from detectors.records import Account, Person, RoomKey
 
 STREAMS = StreamSettings(hosts=["live.example", "127.0.0.1"], per_community=2)
 
@@ -62,13 +62,25 @@ async def test_the_quota_counts_what_is_watched_not_what_was(store: Store) -> No
 
 async def test_no_community_changes_how_another_one_hears_a_room(store: Store) -> None:
     await add(store, "77", at(1), host="@kay")
-    alone = room_settings(at(1), await list_watches(store, room=at(1)), None, STREAMS)
-    assert alone is not None
-    assert alone.host == "@kay"
     await add(store, "88", at(1), host="@mallory")
-    both = room_settings(at(1), await list_watches(store, room=at(1)), None, STREAMS)
+    rows = await list_watches(store, room=at(1))
+    both = room_settings(at(1), rows, None, STREAMS)
     assert both is not None
     assert (both.host, [watch.community for watch in both.watches]) == (None, ["77", "88"])
+    assert [row.watch.host for row in rows] == [
+        Person(Account("media", "stream", name), name) for name in ("@kay", "@mallory")
+    ]
+
+
+async def test_of_a_live_show_the_first_community_says_who_its_host_is(store: Store) -> None:
+    room = RoomKey("janus", "wss://live.example/janus#1")
+    for community, name in (("88", "@kay"), ("77", "@mallory")):
+        await add(store, community, room, host=name)
+    rows = await list_watches(store, room=room)
+    both = room_settings(room, rows, None, STREAMS)
+    assert both is not None
+    assert both.host == "@kay"
+    assert [row.watch.host for row in rows] == [None, None]
 
 
 async def test_what_the_file_says_of_a_room_stays(store: Store) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from detectors.records import Finding, Line, Message, Quote, Reading, RoomKey, Tick, Unavailable
-from detectors.repeats import MAX_ALONE, RepeatMemory, Repeats, RepeatsParameters
+from detectors.repeats import MAX_ALONE, MAX_ROOMS, RepeatMemory, Repeats, RepeatsParameters
 from detectors.show import Show
 from detectors.signatures import signature
 from tests.stand_ins import chat, reading, show_info, speech
@@ -116,6 +116,35 @@ def test_one_account_alone_cannot_fill_the_memory() -> None:
     assert len(memory) == 1
 
 
+@pytest.mark.parametrize(
+    ("here", "there", "known"),
+    [
+        ({"guild:1"}, {"guild:1"}, (2, 2)),
+        ({"guild:1"}, {"guild:1", "guild:2"}, (2, 2)),
+        ({"guild:1", "guild:2"}, {"guild:1"}, (1, 1)),  # what is noted here the second guild would read as well
+        ({"guild:1"}, {"guild:2"}, (1, 1)),
+        ({"guild:1"}, None, (1, 1)),
+    ],
+)
+def test_a_room_counts_only_for_those_who_watch_it(
+    here: set[str], there: set[str] | None, known: tuple[int, int]
+) -> None:
+    memory = RepeatMemory()
+    for room, watchers in (("here", here), ("there", there)):
+        if watchers is not None:
+            memory.watched(room, watchers)
+    memory.add(7, "@b", "there")
+    assert memory.add(7, "@a", "here") == known
+
+
+def test_who_watches_is_bounded() -> None:
+    memory = RepeatMemory()
+    for n in range(MAX_ROOMS + 1):
+        memory.watched(f"r{n}", {"guild:1"})
+    memory.add(7, "@a", "r0")
+    assert memory.add(7, "@b", f"r{MAX_ROOMS}") == (1, 1)
+
+
 def test_signatures_of_all_bits_are_kept_exactly() -> None:
     memory = RepeatMemory()
     for signed in (0, 0xFFFF << 48, 2**64 - 1):
@@ -131,6 +160,6 @@ def test_the_memory_holds_no_text_and_people_are_bounded() -> None:
         repeats.observe(show, line, SPAM)
     assert len(repeats.memory) == MAX_ALONE
     assert len(repeats._told) <= 50
-    kept = vars(repeats.memory).values()
+    kept = [value for name, value in vars(repeats.memory).items() if name != "_watchers"]
     assert {type(value) for value in kept} == {np.ndarray, int}
     assert signature(ENGLISH) in repeats.memory._kept[0].tolist()

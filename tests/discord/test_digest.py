@@ -22,7 +22,6 @@ from tests.servers.discord import (
     Guild,
     InteractionRecord,
     Message,
-    NotOfferedError,
     User,
     permissions,
 )
@@ -51,15 +50,6 @@ class Place:
         """Use a slash command that is offered, and wait for the answer."""
         answered = await (await self.server.slash(who, self.channel, f"digest {sub}", **options)).settled()
         assert answered.ephemeral
-        return answered
-
-    async def insist(self, who: User, sub: str, **options: Any) -> InteractionRecord:
-        """Use a slash command that is not offered, once the server's settings allow it all the same."""
-        with pytest.raises(NotOfferedError):
-            await self.server.slash(who, self.channel, f"digest {sub}", **options)
-        self.server.commands.permit(who, "digest")
-        answered = await self.ask(who, sub, **options)
-        self.server.commands.permitted.clear()
         return answered
 
 
@@ -261,7 +251,7 @@ async def test_a_preview_is_for_one_moderator_alone(place: Place) -> None:
             answered = await place.ask(who, "preview")
             assert "not reviewed yet" in answered.text
             assert len(answered.files) == 3
-        assert "Only moderators" in (await place.insist(place.member, "preview")).text
+        assert "Only moderators" in (await place.ask(place.member, "preview")).text
         assert len(place.channel.messages) == before
         assert await rows(bot, "SELECT * FROM digest_runs") == []
 
@@ -273,7 +263,7 @@ async def test_out_of_turn_it_goes_where_digests_go_and_never_simply_here(place:
         await set_up(place, channel=to)
         answered = await place.ask(place.moderator, "now")
         assert f"https://discord.com/channels/{place.guild.id}/{to.id}/{only(to).id}" in answered.text
-        assert "Only moderators" in (await place.insist(place.member, "now")).text
+        assert "Only moderators" in (await place.ask(place.member, "now")).text
         to.overwrite(place.guild.everyone, deny=permissions.SEND_MESSAGES)
         assert "cannot be shown" in (await place.ask(place.owner, "now")).text
         assert len(digests(to)) == 1
@@ -284,8 +274,7 @@ async def test_out_of_turn_it_goes_where_digests_go_and_never_simply_here(place:
 async def test_settings_are_for_those_who_manage_the_server(place: Place, who: str) -> None:
     async with bot_at(place.server, place.path) as bot:
         for sub, options in (("set", {"every": "day", "hour": 9, "zone": "UTC"}), ("off", {})):
-            use = place.ask if who == "moderator" else place.insist
-            assert "Only those who may manage" in (await use(getattr(place, who), sub, **options)).text
+            assert "Only those who may manage" in (await place.ask(getattr(place, who), sub, **options)).text
         assert await rows(bot, "SELECT * FROM digests") == await rows(bot, "SELECT * FROM audit") == []
 
 

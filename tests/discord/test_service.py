@@ -19,6 +19,7 @@ from bot.policy import Watch
 from bot.rooms import RoomError
 from bot.speech.hearing import Hearing
 from bot.store import Store
+from bot.threads import Threads
 from bot.watches import add_watch
 from config.settings import Settings
 from detectors.records import RoomKey
@@ -176,6 +177,13 @@ def service_of(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     return made
 
 
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for something of which nothing tells."""
+    async with asyncio.timeout(10):
+        while not condition():  # noqa: ASYNC110 - see above
+            await asyncio.sleep(0.01)
+
+
 async def when(condition: Callable[[], bool], server: DiscordServer) -> None:
     await server.wait_for(condition)
 
@@ -188,9 +196,9 @@ async def test_many_reloads_at_once_leave_one_room_and_a_clean_stop(
     async with serving(place.settings()):
         await connected(place)
         service = made[0]
-        reloads: list[Awaitable[None]] = [service.reload(place.lounge_key) for _ in range(5)]
+        reloads: list[Awaitable[None]] = [service.rooms.reload(place.lounge_key) for _ in range(5)]
         await asyncio.gather(*reloads)
-        assert list(service.running()) == [place.lounge_key]
+        assert list(service.rooms.running()) == [place.lounge_key]
         await place.show(place.lounge)
         await place.server.wait_for(warned(place))
     assert len(place.alerts.messages) == 1
@@ -205,11 +213,11 @@ async def test_a_removed_watch_takes_its_threads_along(place: Place, monkeypatch
         await place.show(thread)
         await place.server.wait_for(warned(place))
         service = made[0]
-        assert len(service.running()) == 2
+        assert len(service.rooms.running()) == 2
         store = service._store
         await store.run(lambda database: database.execute("UPDATE watches SET paused = 1"))
-        await service.reload(place.lounge_key)
-        assert service.running() == {}
+        await service.rooms.reload(place.lounge_key)
+        assert service.rooms.running() == {}
 
 
 def test_without_a_token_a_room_that_needs_discord_is_refused_in_one_line(tmp_path: Path) -> None:
@@ -233,3 +241,44 @@ async def test_a_thread_that_began_while_the_bot_was_away_is_heard(
         await place.server.wait_for(warned(place))
     (message,) = place.alerts.messages.values()
     assert f"<#{thread.id}>" in message.text
+
+
+async def test_delays_are_measured_and_threads_beyond_the_share_counted(
+    place: Place, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = service_of(monkeypatch)
+    async with serving(place.settings(place.watched(place.lounge))):
+        await connected(place)
+        rooms = made[0].rooms
+        rooms.threads = Threads(1)
+        await place.show(place.lounge)
+        await place.server.wait_for(warned(place))
+        delay = rooms.running(str(place.guild.id))[place.lounge_key].delay
+        assert delay is not None and 0.0 <= delay[0] <= delay[1] < 60.0
+        assert rooms.running("another") == {}
+        first, second = (place.guild.thread(place.lounge, name) for name in ("first", "second"))
+        for thread in (first, second, second):
+            await place.server.world.say(thread, place.host, f"{TEACHING} hello")
+        await until(lambda: rooms.refused_threads(str(place.guild.id)) == (1, 1))
+        assert RoomKey("discord", f"{place.guild.id}/{second.id}") not in rooms.running()
+
+
+async def test_a_thread_makes_room_for_another_servers(place: Place, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = service_of(monkeypatch)
+    other = place.server.world.guild("Another")
+    hall, host = other.channel("hall"), other.member("kim")
+    hall_watch = {"community": str(other.id), "channel": f"discord:{place.alerts.id}"}
+    in_hall = {"kind": "discord", "address": f"{other.id}/{hall.id}", "watches": [hall_watch]}
+    async with serving(place.settings(place.watched(place.lounge), in_hall)):
+        await connected(place)
+        rooms = made[0].rooms
+        rooms.threads = Threads(2)
+        threads = [place.guild.thread(place.lounge, name) for name in ("first", "second")]
+        for thread in threads:
+            await place.server.world.say(thread, place.host, f"{TEACHING} hello")
+        theirs = other.thread(hall, "theirs")
+        await place.server.world.say(theirs, host, f"{TEACHING} hello")
+        keys = {RoomKey("discord", f"{place.guild.id}/{threads[1].id}"), RoomKey("discord", f"{other.id}/{theirs.id}")}
+        await until(
+            lambda: {place.lounge_key, RoomKey("discord", f"{other.id}/{hall.id}"), *keys} == set(rooms.running())
+        )

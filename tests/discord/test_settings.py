@@ -10,7 +10,7 @@ import pytest
 
 from bot.room_tasks import RoomHealth
 from bot.watches import list_watches, room_settings
-from detectors.records import RoomKey
+from detectors.records import Message, RoomKey
 from tests.bot.samples import quote
 from tests.discord.bot import Bot, bot_at, moderators, only
 from tests.servers.discord import Channel, DiscordServer, Guild, InteractionRecord, NotOfferedError, User, permissions
@@ -23,12 +23,20 @@ class Rooms:
 
     reloaded: list[RoomKey] = field(default_factory=list)
     health: dict[RoomKey, RoomHealth] = field(default_factory=dict)
+    refusals: dict[RoomKey, Message] = field(default_factory=dict)
+    threads: int = 0
 
     async def reload(self, key: RoomKey) -> None:
         self.reloaded.append(key)
 
-    def running(self) -> Mapping[RoomKey, RoomHealth]:
+    def running(self, community: str | None = None) -> Mapping[RoomKey, RoomHealth]:
         return self.health
+
+    def refusal(self, key: RoomKey) -> Message | None:
+        return self.refusals.get(key)
+
+    def refused_threads(self, community: str) -> tuple[int, int]:
+        return self.threads, 100
 
 
 @dataclass
@@ -194,7 +202,38 @@ async def test_status_says_what_is_heard_and_what_is_not(place: Place) -> None:
     place.rooms.health[key] = RoomHealth("Evening", 600.0, 12.0, 2, 0, 0, "", False)
     text = (await place.ask(place.moderator, "status")).text
     assert "heard: Evening, 10 min so far, lost: 12 s, 2 line(s) not read" in text
-    assert "Only moderators" in (await place.insist(place.member, "status")).text
+    assert "Only moderators" in (await place.ask(place.member, "status")).text
+
+
+@pytest.mark.parametrize(
+    ("locale", "delay", "failed", "threads", "refused"),
+    [
+        (
+            *("en-US", "read 1.2 s after it was said, at most 3.5 s for 95 of 100 lines"),
+            *("failed 2 time(s) before, last: it cannot be reached now (no answer)", "7 thread(s) are not listened to"),
+            "not heard: it cannot be opened like this (is no Janus room)",
+        ),
+        (
+            *("fr", "lu 1.2 s après avoir été dit"),
+            *("le dernier : on ne peut pas l’atteindre pour l’instant (no answer)", "7 fil(s) ne sont pas écoutés"),
+            "pas entendu : on ne peut pas l’ouvrir ainsi (is no Janus room)",
+        ),
+    ],
+)
+async def test_status_says_delays_failures_and_what_was_refused(
+    place: Place, locale: str, delay: str, failed: str, threads: str, refused: str
+) -> None:
+    place.guild.rename(locale=locale)
+    heard, closed = RoomKey("media", "https://live.example/a"), RoomKey("media", "https://live.example/b")
+    for key in (heard, closed):
+        await place.ask(place.manager, "watch add", kind="media", place=key.address, consent=True)
+    lost = Message("reason.lost", {"details": "no answer"})
+    place.rooms.health[heard] = RoomHealth("Evening", 60.0, 0.0, 0, 0, 2, "no answer", False, (1.23, 3.46), lost)
+    place.rooms.refusals[closed] = Message("reason.wrong", {"details": "is no Janus room"})
+    place.rooms.threads = 7
+    text = (await place.ask(place.moderator, "status")).text.replace("\u00a0", " ").replace("\u202f", " ")
+    for words in (delay, failed, threads, refused):
+        assert words in text
 
 
 async def test_history_and_why_also_for_what_the_cap_held_back(place: Place) -> None:
@@ -208,7 +247,7 @@ async def test_history_and_why_also_for_what_the_cap_held_back(place: Place) -> 
     assert f"https://discord.com/channels/{place.guild.id}/{place.channel.id}/{only(place.channel).id}" in text
     assert "book a call" in (await place.ask(place.moderator, "why", alert=alert)).text
     assert "not known here" in (await place.ask(place.moderator, "why", alert="0" * 16)).text
-    assert "Only moderators" in (await place.insist(place.member, "history")).text
+    assert "Only moderators" in (await place.ask(place.member, "history")).text
 
 
 async def test_what_was_shown_nowhere_is_reviewed_from_why(place: Place) -> None:

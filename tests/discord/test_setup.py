@@ -95,7 +95,6 @@ async def test_a_digest_is_set_with_sensible_defaults(place: Place, locale: str,
     assert found is not None
     assert (found.schedule, found.channel) == (Schedule("week", 0, 9, zone), f"discord:{place.channel.id}")
     other = place.guild.channel("digests")
-    place.server.commands.permit(place.manager, "digest")
     await place.ask(
         place.manager, "digest set", every="week", hour=18, zone="Asia/Tokyo", channel=other, minimum=3, weekday=2
     )
@@ -109,3 +108,24 @@ async def test_a_digest_is_set_with_sensible_defaults(place: Place, locale: str,
     answered = await place.ask(place.manager, "setup", digest="off")
     assert "No digest is sent" in answered.text
     assert await digest(place) is None
+
+
+async def test_a_watch_or_digest_without_a_channel_says_that_it_comes_here_and_who_reads_there(place: Place) -> None:
+    lounge = place.guild.channel("lounge")
+    where = f"<#{place.channel.id}>"
+    added = (await place.ask(place.manager, "watch add", kind="discord", place=lounge.mention)).text
+    assert f"No channel is set for warnings, so they come here, to {where}" in added
+    assert f"Everybody can read {where}" in added
+    options = {"every": "day", "hour": 9, "zone": "UTC"}
+    told = (await place.ask(place.manager, "digest set", **options)).text
+    assert f"No channel is set for digests or warnings, so it comes here, to {where}" in told
+    assert f"Everybody can read {where}" in told
+    closed = place.guild.channel("mods")
+    closed.overwrite(place.guild.everyone, deny=permissions.VIEW_CHANNEL)
+    closed.overwrite(place.server.world.bot, allow=permissions.VIEW_CHANNEL)
+    await place.ask(place.manager, "setup", channel=closed)
+    for command, more in (("watch add", {"kind": "discord", "place": lounge.mention}), ("digest set", options)):
+        text = (await place.ask(place.manager, command, **more)).text
+        assert "No channel is set" not in text
+        assert "Everybody" not in text
+        assert f"<#{closed.id}>" in text

@@ -17,9 +17,9 @@ from typing import Any, TypeVar
 import pytest
 
 from bot.commands.janus_people import PeopleProcess
-from bot.commands.janus_server import URL, JanusServer, ServedRoom, missing
+from bot.commands.janus_server import URL, Guard, JanusServer, ServedRoom, missing
 from bot.rooms.janus import JanusOptions, JanusRoom
-from detectors.records import Event, Line, SeatChange
+from detectors.records import Event, Line, RoomState, SeatChange
 
 ROOT = Path(__file__).parents[2]
 EVENING = ROOT / "samples" / "sound" / "evening"
@@ -119,6 +119,21 @@ class Listening:
                 await self._noted.wait()
         return self.error
 
+    async def count(self, kind: type[T], what: Callable[[T], bool], times: int, within: float = 15.0) -> list[T]:
+        """Return the events of a kind for which `what` holds, as soon as there are so many of them."""
+        found: list[T] = []
+
+        def enough(event: T) -> bool:
+            found[:] = [one for one in self.events if isinstance(one, kind) and what(one)]
+            return len(found) >= times
+
+        await self.seen(kind, enough, within)
+        return found
+
+    def states(self) -> list[str]:
+        """How the room opened, was lost, came back and closed, in order."""
+        return [event.state for event in self.events if isinstance(event, RoomState)]
+
     def lines(self, who: str) -> list[Line]:
         """What somebody has said so far, in the order of the seconds at which they began."""
         said = [e for e in self.events if isinstance(e, Line) and e.kind == "speech" and e.person.name == who]
@@ -142,8 +157,10 @@ async def listening(hearing: Any, options: JanusOptions | None = None, room: int
 
 
 @asynccontextmanager
-async def janus(folder: Path, *rooms: ServedRoom) -> AsyncIterator[tuple[JanusServer, PeopleProcess]]:
+async def janus(
+    folder: Path, *rooms: ServedRoom, guard: Guard | None = None
+) -> AsyncIterator[tuple[JanusServer, PeopleProcess]]:
     """Run Janus and a process of people."""
     served = rooms or (ServedRoom(ROOM, "Four seats, one evening"),)
-    async with JanusServer(folder, served) as server, PeopleProcess() as people:
+    async with JanusServer(folder, served, guard) as server, PeopleProcess() as people:
         yield server, people

@@ -12,7 +12,15 @@ from detectors.gate import Gate
 from detectors.taxonomy import ACTS
 from detectors.training.baselines import fit_tfidf, keyword_scores, tfidf_scores
 from detectors.training.calibrate import fit as fit_calibration
-from detectors.training.evaluate import bootstrap, calibration_error, load_rows, measure, precision_at_recall
+from detectors.training.evaluate import (
+    Rows,
+    bootstrap,
+    calibration_error,
+    load_rows,
+    measure,
+    mistaken,
+    precision_at_recall,
+)
 from detectors.training.passages import Example, LabelledLine
 from detectors.training.train_gate import fit as fit_gate
 
@@ -54,12 +62,21 @@ def test_the_better_model_wins_with_an_interval_above_zero() -> None:
     assert next(row for row in results if row["model"] == "classifier")["auprc"] > 0.99
 
 
-def load_like(truth: np.ndarray) -> "object":
-    from detectors.training.evaluate import Rows
+def load_like(truth: np.ndarray) -> Rows:
+    groups = np.array([str(i // 10) for i in range(len(truth))])
+    labels = np.where(truth, "pitch", np.where(np.arange(len(truth)) % 2, "sponsor", "teach"))
+    return Rows([], truth, groups, {"all": np.ones(len(truth), dtype=bool)}, labels)
 
-    return Rows(
-        [], truth, np.array([str(i // 10) for i in range(len(truth))]), {"all": np.ones(len(truth), dtype=bool)}
-    )
+
+def test_look_alikes_are_counted_by_what_they_are() -> None:
+    truth = np.array([i % 4 == 0 for i in range(80)])
+    scores = np.array([0.9 if i % 2 else 0.1 for i in range(80)])
+    found = mistaken(load_like(truth), scores)
+    assert [(row["slice"], row["rows"], row["share_mistaken"]) for row in found] == [
+        ("label sponsor", 40, 1.0),
+        ("label teach", 20, 0.0),
+    ]
+    assert all(row["interval"] == [row["share_mistaken"]] * 2 for row in found)
 
 
 def test_rows_of_the_other_kind_and_bad_lines(tmp_path: Path) -> None:

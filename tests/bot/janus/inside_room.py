@@ -3,7 +3,7 @@
 import asyncio
 import os
 import signal
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 from pathlib import Path
 from typing import Any
@@ -13,11 +13,9 @@ import pytest
 
 from bot.commands.janus_people import PeopleProcess, play_show, read_rows
 from bot.commands.janus_server import URL, ServedRoom
-from bot.policy import Watch
-from bot.reading import ModelStage
 from bot.rooms import RoomError, RoomLostError
 from bot.rooms import janus as janus_module
-from bot.rooms.janus import JanusOptions, JanusRoom
+from bot.rooms.janus import JanusOptions
 from bot.rooms.janus_chat import ChatRoom, joined
 from bot.rooms.janus_session import Secrets, connected
 from bot.speech import RATE
@@ -25,24 +23,12 @@ from bot.speech.ear import EarSettings, Said
 from bot.speech.hearing import Hearing
 from bot.speech.live import LiveSource
 from bot.speech.media import Sound
-from bot.store import MEMORY, Store
-from bot.watch import Watcher
-from config.settings import PolicySettings, SpeechSettings
-from detectors.classifier import SHIPPED_MODEL, Classifier
 from detectors.records import Account, Line, RoomState, SeatChange, Unheard
+from tests.bot.janus.watching import watched
 from tests.bot.speech.sounds import CLIPS, clips, load, word_errors, write_sound
-from tests.servers.janus import EVENING, ROOM, Listening, janus, listening
+from tests.servers.janus import EVENING, ROOM, janus, listening
 
 SEATS = ("@kingofreels", "@studio_bea", "@dom_spokes", "@camille_lyon")
-
-
-@pytest.fixture
-async def hearing() -> AsyncIterator[Hearing]:
-    """The recogniser, loaded."""
-    loaded = Hearing(SpeechSettings.model_validate({"waiting": 64}))
-    await loaded.start()
-    yield loaded
-    await loaded.close()
 
 
 def sound(seat: int) -> str:
@@ -285,53 +271,17 @@ async def heard_from_file(hearing: Hearing, seat: int, begin: float, end: float)
     return " ".join(heard.text for heard in said if heard is not None)
 
 
-class Onlooker(Listening):
-    """Looks on at a watcher, as a listener does at a room."""
-
-    def opened(self, show: Any) -> None:
-        """Nothing to note."""
-
-    def ended(self, summary: Any) -> None:
-        """Nothing to note."""
-
-    def read(self, show: Any, event: Any, reading: Any, episode: Any) -> None:
-        """Note the event."""
-        self.note(event)
-
-
-async def watch_show(folder: Path, hearing: Hearing, begin: float, end: float) -> tuple[Onlooker, list[Any], list[Any]]:
-    """Have a part of the sample show watched; return what was seen, the alerts and their evidence."""
-    store = Store(MEMORY, 1.0)
-    await store.open()
-    async with janus(folder) as (_, people):
-        room = JanusRoom(f"{URL}#{ROOM}", hearing)
-        told = Onlooker(room)
-        watch = Watch("local", room.key, consent=True)
-        await store.register([watch], source="test")
-        stage = ModelStage(Classifier(SHIPPED_MODEL, 1))
-        watcher = Watcher(room, [watch], stage, store, PolicySettings.model_validate({}), (told,))
-        running = asyncio.create_task(watcher.run())
-        await play_show(people, EVENING, ROOM, begin, end)
-        # Nell has the last word, at 218.8 s.
-        await told.seen(Line, lambda e: e.person.name == "@nell_oatlane" and e.at > 98.0)
-        for _ in range(40):
-            alerts = await store.run(lambda database: list(database.query("SELECT * FROM alerts")))
-            if any("kingofreels" in alert["account"] for alert in alerts):
-                break
-            await asyncio.sleep(0.5)
-        assert not running.done() and room.now > 95.0  # longer than a session lives without being kept alive
-        running.cancel()
-        await asyncio.gather(running, return_exceptions=True)
-    evidence = await store.run(lambda database: list(database.query("SELECT * FROM evidence")))
-    await store.close()
-    stage.close()
-    return told, alerts, evidence
-
-
 async def test_a_whole_show_is_warned_about_and_the_right_person_is_named(tmp_path: Path, hearing: Hearing) -> None:
     begin, end = 118.9, 222.6
-    told, alerts, evidence = await watch_show(tmp_path, hearing, begin, end)
-    assert not [e for e in told.events if isinstance(e, RoomState) and e.state == "lost"]
+    async with janus(tmp_path) as (_, people), watched(hearing) as watch:
+        told = watch.told
+        await play_show(people, EVENING, ROOM, (begin, end))
+        # Nell has the last word, at 218.8 s.
+        await told.seen(Line, lambda e: e.person.name == "@nell_oatlane" and e.at > 98.0)
+        assert await watch.warned("kingofreels")
+        assert not watch.running.done() and told.room.now > 95.0  # longer than a session lives without being kept alive
+        alerts, evidence = await watch.rows("alerts"), await watch.rows("evidence")
+    assert "lost" not in told.states()
     # The host is warned about: the right account, and in the evidence the right seat.
     host = Account("janus", "10.77.0.1_8188/1234", "@kingofreels")
     assert {alert["account"].rpartition("@")[2] for alert in alerts} <= {"kingofreels", "team_devon", "studio_bea"}

@@ -1,0 +1,76 @@
+"""The whole way from a room to stored warnings, for tests in the private network."""
+
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from bot.commands.janus_server import URL
+from bot.policy import Watch
+from bot.reading import ModelStage
+from bot.rooms.janus import JanusRoom
+from bot.speech.hearing import Hearing
+from bot.store import MEMORY, Store
+from bot.watch import Watcher
+from config.settings import PolicySettings
+from detectors.classifier import SHIPPED_MODEL, Classifier
+from tests.servers.janus import ROOM, Listening
+
+
+class Onlooker(Listening):
+    """Looks on at a watcher, as a listener does at a room."""
+
+    def opened(self, show: Any) -> None:
+        """Nothing to note."""
+
+    def ended(self, summary: Any) -> None:
+        """Nothing to note."""
+
+    def read(self, show: Any, event: Any, reading: Any, episode: Any) -> None:
+        """Note the event."""
+        self.note(event)
+
+
+@dataclass
+class Watched:
+    """A room that is watched: what was seen, and what was stored."""
+
+    told: Onlooker
+    running: "asyncio.Task[None]"
+    store: Store
+
+    async def rows(self, table: str) -> list[dict[str, Any]]:
+        """Return what is in a table."""
+        return await self.store.run(lambda database: list(database.query(f"SELECT * FROM {table}")))
+
+    async def warned(self, who: str, within: float = 20.0) -> bool:
+        """Whether somebody is warned about soon."""
+        try:
+            async with asyncio.timeout(within):
+                while not any(who in row["account"] for row in await self.rows("alerts")):  # noqa: ASYNC110
+                    await asyncio.sleep(0.5)
+        except TimeoutError:
+            return False
+        return True
+
+
+@asynccontextmanager
+async def watched(hearing: Hearing) -> AsyncIterator[Watched]:
+    """Have the room watched, with everything that a running bot puts behind it."""
+    store = Store(MEMORY, 1.0)
+    await store.open()
+    room = JanusRoom(f"{URL}#{ROOM}", hearing)
+    told = Onlooker(room)
+    watch = Watch("local", room.key, consent=True)
+    await store.register([watch], source="test")
+    stage = ModelStage(Classifier(SHIPPED_MODEL, 1))
+    watcher = Watcher(room, [watch], stage, store, PolicySettings.model_validate({}), (told,))
+    running = asyncio.create_task(watcher.run())
+    try:
+        yield Watched(told, running, store)
+    finally:
+        running.cancel()
+        await asyncio.gather(running, return_exceptions=True)
+        await store.close()
+        stage.close()
