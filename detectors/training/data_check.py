@@ -12,7 +12,7 @@ import argparse
 import json
 import re
 import sys
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,8 +22,9 @@ from rich.console import Console
 from rich.table import Table
 
 from detectors.training import neighbours
+from detectors.training.from_text import ACT_CODES
 from detectors.training.kinds import Kind, read_kinds
-from detectors.training.passages import LabelledLine, read_lines, training_files
+from detectors.training.passages import DATA, LabelledLine, read_lines, training_files
 
 SHOWS = Path(__file__).parents[2] / "tests" / "bench" / "shows"
 #: Rules: fewest training lines and subjects, most duplicates among them (share), least agreement of readers (kappa).
@@ -139,6 +140,7 @@ def check(look_at_neighbours: bool = False) -> Findings:
     found.tables.append(("duplicates in training", counts))
     found.require(repeated <= MOST_DUPLICATES * len(texts), f"{repeated} duplicates among {len(texts)} training lines")
     found.require(runs <= MOST_DUPLICATES * len(texts), f"{runs} of {len(texts)} training lines share words in a row")
+    _second_reader(found, written)
     shows = {part: read_shows(part) for part in ("validation", "test")}
     for part, rows in shows.items():
         _part(found, part, rows, [line.text for line in lines])
@@ -231,6 +233,26 @@ def _neighbours(
     rows, broken = neighbours.look_at(lines, parts)
     found.tables.append((title, rows))
     found.broken += broken
+
+
+def _second_reader(found: Findings, lines: Sequence[LabelledLine]) -> None:
+    """Hold the labels of the writers against those of a second reader, on the passages that one has read."""
+    passages: defaultdict[str, list[str]] = defaultdict(list)
+    for line in lines:
+        passages[line.passage].append(line.act)
+    pairs: list[tuple[str, str]] = []
+    for row in map(json.loads, (DATA / "second_reader.jsonl").read_text(encoding="utf-8").splitlines()):
+        acts, read = passages[row["passage"]], row["acts"]
+        found.require(len(acts) == len(read), f"{row['passage']}: the second reader's labels do not fit its lines")
+        pairs += [(act, ACT_CODES[letter]) for act, letter in zip(acts, read, strict=False)]
+    acts_agree, pitch_agrees = kappa(pairs), kappa([(a == "pitch", b == "pitch") for a, b in pairs])
+    rows = [
+        ("lines", len(pairs)),
+        ("kappa, acts", round(acts_agree, 3)),
+        ("kappa, pitch or not", round(pitch_agrees, 3)),
+    ]
+    found.tables.append(("training labels, writer and second reader", rows))
+    found.require(min(acts_agree, pitch_agrees) >= LEAST_KAPPA, "training: writers and second reader agree too little")
 
 
 def _part(found: Findings, part: str, shows: dict[str, list[dict[str, Any]]], train: Sequence[str]) -> None:
