@@ -5,7 +5,7 @@ import json
 import logging
 import random
 from collections.abc import Mapping, Sequence
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import dataclass, field
 from hashlib import sha256
 from typing import Any, Final, Protocol
@@ -57,6 +57,10 @@ class DiscordError(Exception):
 
 class RoomControl(Protocol):
     """Whoever runs the rooms."""
+
+    def changing(self, key: RoomKey) -> AbstractAsyncContextManager[None]:
+        """Hold a room while its watches change, up to and with `reload`."""
+        ...
 
     async def reload(self, key: RoomKey) -> None:
         """Bring a room in line with its watches: open, close, or open it anew. Raises RefusedWatchError."""

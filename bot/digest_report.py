@@ -264,14 +264,16 @@ def _rooms(database: Database, community: str, period: Period) -> tuple[RoomHour
     ):
         shows = list(
             database.query(
-                "SELECT * FROM shows WHERE room = ? AND updated > ?", [watch["room"], period.since.isoformat()]
+                "SELECT * FROM heard_stretches WHERE community = ? AND room = ? AND updated > ?",
+                [community, watch["room"], period.since.isoformat()],
             )
         )
         own = spans.get(watch["room"], [])
-        shares = [heard_share(row, own, period.since, period.until) for row in shows]
+        shares = [heard_share(row, period.since, period.until) for row in shows]
         heard = any(share > 0 for share in shares)
         # Nobody waits for a replayed script or a room that is not watched now: listed only when it was heard.
-        if not heard and (watch["paused"] or watch["source"] in ("replay", "former")):
+        over = watch["source"] == "thread" and all(span.until is not None for span in own)
+        if not heard and (over or watch["paused"] or watch["source"] in ("replay", "former")):
             continue
         parts = list(zip(shows, shares, strict=True))
         lost = sum(row["lost_seconds"] * share for row, share in parts) / 3600

@@ -111,7 +111,7 @@ def _confirmed_names(database: Database, account: str, community: str) -> tuple[
     """Return the account's name, and those that it had in warnings that moderators confirmed."""
     rows = database.query(
         "SELECT name FROM alerts WHERE account = :a AND community = :c AND status = 'confirmed'"
-        " UNION SELECT name FROM heard_participations WHERE account = :a AND community = :c AND name != ''"
+        " UNION SELECT name FROM heard_parts WHERE account = :a AND community = :c AND name != ''"
         " ORDER BY name",
         {"a": account, "c": community},
     )

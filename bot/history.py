@@ -1,6 +1,7 @@
 """What a community's moderators may look up and take away: warnings of late, and everything as a file."""
 
 import json
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
@@ -8,6 +9,7 @@ from typing import Any, Final
 from sqlite_utils import Database
 
 from bot.jump import jump_link
+from bot.periods import heard_shows
 from bot.reviews import log
 
 #: Warnings listed at once.
@@ -59,15 +61,16 @@ def _past(row: dict[str, Any]) -> Past:
 
 #: The accounts that a community has met in what it heard, or in its warnings.
 _MET: Final = (
-    "SELECT account FROM heard_participations WHERE community = :c"
+    "SELECT account FROM heard_parts WHERE community = :c"
     " UNION SELECT account FROM alerts WHERE community = :c UNION SELECT account FROM statements WHERE community = :c"
     " UNION SELECT account FROM records WHERE community = :c"
 )
 #: What an export holds, by table: all of it is the community's own. `export.here` says what is not in it.
-_EXPORTED: Final = {
+_EXPORTED: Final[dict[str, str | Callable[[Database, str], Iterable[dict[str, Any]]]]] = {
     "communities": "SELECT * FROM communities WHERE community = :c",
     "watches": "SELECT * FROM watches WHERE community = :c",
-    "watch_periods": "SELECT * FROM watch_periods WHERE community = :c ORDER BY since, room",
+    "watch_periods": "SELECT community, room, since, until, host, host_name FROM watch_periods"
+    " WHERE community = :c ORDER BY since, room",
     "alerts": "SELECT * FROM alerts WHERE community = :c ORDER BY raised",
     "evidence": "SELECT e.* FROM evidence e JOIN alerts a ON a.id = e.alert WHERE a.community = :c"
     " ORDER BY e.alert, e.at",
@@ -84,7 +87,7 @@ _EXPORTED: Final = {
     "digests": "SELECT * FROM digests WHERE community = :c",
     "digest_runs": "SELECT * FROM digest_runs WHERE community = :c ORDER BY due",
     "audit": "SELECT * FROM audit WHERE community = :c ORDER BY id",
-    "shows": "SELECT * FROM heard_shows WHERE community = :c ORDER BY started",
+    "shows": heard_shows,
     "participations": "SELECT * FROM heard_participations WHERE community = :c ORDER BY room, show, account",
     "accounts": f"SELECT id, platform FROM accounts WHERE id IN ({_MET}) ORDER BY id",
 }
@@ -100,7 +103,8 @@ def export_community(database: Database, community: str, by: str, most_bytes: in
     lines = [json.dumps({"type": "export", "community": community, "made": datetime.now(UTC).isoformat()}).encode()]
     size, left_out = len(lines[0]) + 200, 0
     for table, query in _EXPORTED.items():
-        for row in database.query(query, {"c": community}):
+        rows = database.query(query, {"c": community}) if isinstance(query, str) else query(database, community)
+        for row in rows:
             line = json.dumps({"type": table, **row}, ensure_ascii=False).encode()
             if size + len(line) + 1 > most_bytes:
                 left_out += 1

@@ -28,6 +28,15 @@ def jump_link(room: str, event_id: str, at: float) -> str | None:
     return None
 
 
+def site_of(room: str) -> str | None:
+    """Return the site on which a stream is watched, as people write it before a name there, if it is known."""
+    kind, _, address = room.partition(":")
+    host = urlsplit(address).hostname if kind == "media" else None
+    if host in _TWITCH_HOSTS:
+        return "twitch"
+    return "youtube" if host == "youtu.be" or host in _YOUTUBE_HOSTS else None
+
+
 def public_room(room: str) -> str:
     """Return a room as it may be shown: of an address, user, password and query stay here, as they may hold keys."""
     _, _, address = room.partition(":")

@@ -2,7 +2,8 @@
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import replace
 
 from pydantic import ValidationError
@@ -46,6 +47,7 @@ class Listening:
         #: Rooms with a watch of their own, also those that are paused or down now.
         self._own_rooms: frozenset[RoomKey] = frozenset()
         self._reloading = asyncio.Lock()
+        self._changing = asyncio.Lock()
 
     def begin(self, in_file: Sequence[tuple[RoomSettings, Room]]) -> None:
         """Start the rooms of the settings file."""
@@ -63,6 +65,13 @@ class Listening:
                 await self.reload(key)
             except RefusedWatchError as error:
                 log.error("%s: cannot be opened: %s", key, error.__cause__ or error)
+
+    @asynccontextmanager
+    async def changing(self, key: RoomKey) -> AsyncIterator[None]:
+        """Hold a room while its watches change, up to and with `reload`: what was said before is written down before,
+        and nothing is heard in between. Raises StoreError."""
+        async with self._changing, self.tasks.between_batches(key):
+            yield
 
     async def reload(self, key: RoomKey) -> None:
         """Bring a room in line with its watches: open it, close it, or let it go on for others.
@@ -82,6 +91,9 @@ class Listening:
                 check_address(settings)
                 room = open_room(settings, self._sources)
         except (RoomError, ValidationError) as error:
+            heard = heard_rows(rows, self._settings.streams)
+            if self.tasks.hears(key) and not all(row.watch.consent for row in heard):
+                await self._close(key)  # whatever is wrong: it must not go on hearing
             wrong = isinstance(error, ValidationError)
             self._refusals[key] = Message("reason.settings") if wrong else reason_of(error)
             raise RefusedWatchError("watch.cannot_open", why=self._refusals[key]) from error

@@ -2,6 +2,7 @@
 
 from collections import OrderedDict
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 
 from bot.effects import Participation, ShowProgress
@@ -62,6 +63,16 @@ class Seen:
         self._numbers = OrderedDict((source, number) for source, number in sources)
 
 
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Where a room stood when a community came to it: what was before is no business of it. Times in seconds."""
+
+    at: float = 0.0
+    lost_seconds: float = 0.0
+    unread: int = 0
+    skipped: int = 0
+
+
 class LiveShow:
     """A show under way with everything that is remembered about it."""
 
@@ -76,8 +87,14 @@ class LiveShow:
         self.handled = 0
         self._catching_up = False
         self._selling: dict[Account, int] = {}
+        #: Where the show stood as communities came to it, of those that were not there from its beginning.
+        self.marks: dict[str, Mark] = {}
         #: Who looks after the room, as the room says.
         self.exempt: frozenset[Account] = frozenset()
+
+    def mark(self, community: str) -> None:
+        """Keep where the show stands as a community comes to it."""
+        self.marks[community] = Mark(self.show.at, self.show.lost_seconds, self.show.unread)
 
     def note_exempt(self, line: Line) -> None:
         """Learn from the newest line of somebody whether they look after the room."""
@@ -143,6 +160,7 @@ class LiveShow:
             "alerts": self.alerts,
             "selling": [[str(account), count] for account, count in self._selling.items()],
             "policies": {policy.watch.community: policy.snapshot() for policy in self.policies},
+            "marks": {name: [mark.at, mark.lost_seconds, mark.unread] for name, mark in self.marks.items()},
         }
         return Snapshot(self.show.info.room, self.show.info.id, numbers)
 
@@ -153,10 +171,17 @@ class LiveShow:
         self.seen.restore(numbers["seen"])
         self.alerts = numbers["alerts"]
         self._selling = {Account.parse(account): count for account, count in numbers["selling"]}
+        marks = numbers.get("marks", {})
         for policy in self.policies:
-            if policy.watch.community in numbers["policies"]:
-                policy.restore(numbers["policies"][policy.watch.community])
-            else:
+            community = policy.watch.community
+            if community not in numbers["policies"]:
                 policy.joined = self.show.at
+                self.mark(community)
+                continue
+            policy.restore(numbers["policies"][community])
+            if community in marks:
+                self.marks[community] = Mark(*marks[community])
+            elif policy.joined:
+                self.marks[community] = Mark(at=policy.joined)
         self.written_at = self.show.at
         self._catching_up = True

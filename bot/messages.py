@@ -259,7 +259,8 @@ def _head(parcel: Parcel, language: str, detail: _Detail, dry_run: bool) -> str:
     since = [say(language, "message.at", clock=clock(parcel.since))]
     if parcel.raised:
         since.append(say(language, "message.raised", when=moment(parcel.raised, "R")))
-    since.append(say(language, "message.over" if parcel.ended else "message.running"))
+    now = "message.over" if parcel.ended else "message.away" if parcel.away else "message.running"
+    since.append(say(language, now))
     facts["alert.since"] = " · ".join(since)
     facts["alert.offers"] = names(language, "offer", parcel.offers) or say(language, "alert.no_offer")
     return "\n".join([*lines, *(f"**{say(language, key)}** · {value}" for key, value in facts.items())])
@@ -319,7 +320,8 @@ def _reasons(parcel: Parcel, language: str, detail: _Detail) -> str:
         lines.append(say(language, "message.left", count=len(told) - detail.listed))
     if not any(reason.key == "why.earlier_confirmed" for reason in told):
         lines.append(say(language, "message.never_confirmed"))
-    if absent := [cue for cue in CUES if cue not in parcel.cues]:
+    absent = [cue for cue in CUES if cue not in parcel.cues]
+    if absent and all(reason.key != "why.in_part" for reason in told):
         lines.append(say(language, "message.absent", cues=names(language, "why.cue.noun", absent)))
     if parcel.lost_seconds >= 1 or parcel.unread:
         lines.append(say(language, "message.unheard", time=clock(parcel.lost_seconds), lines=parcel.unread))

@@ -1,8 +1,11 @@
 """The tables, as named migrations. A migration that has landed is never changed; a new one is added below it."""
 
+from datetime import UTC, datetime
+
 from sqlite_utils import Database, Migrations
 
-from bot.period_migration import add_periods
+from bot.period_migration import BEGINNING, add_periods
+from bot.stretch_migration import add_stretches
 
 migrations = Migrations("pitchwatch")
 
@@ -343,6 +346,25 @@ def messages_are_deleted(db: Database) -> None:
 def watches_have_periods(db: Database) -> None:
     """When each community watched a room."""
     add_periods(db)
+
+
+@migrations()
+def hosts_are_accounts(db: Database) -> None:
+    """Whoever speaks in a stream, as a community says, can be looked up and noted about, heard or not."""
+    now = datetime.now(UTC).isoformat()
+    first = "CASE WHEN MIN(since) = ? THEN ? ELSE MIN(since) END"
+    db.execute(
+        "INSERT OR IGNORE INTO accounts (id, platform, server, name, first_seen, last_seen)"
+        f" SELECT host, 'media', 'stream', COALESCE(MAX(host_name), host), {first}, {first}"
+        " FROM watch_periods WHERE host IS NOT NULL GROUP BY host",
+        [BEGINNING, now, BEGINNING, now],
+    )
+
+
+@migrations()
+def shows_are_heard_in_stretches(db: Database) -> None:
+    """What each community heard of a show itself."""
+    add_stretches(db)
 
 
 def newest() -> int:

@@ -7,6 +7,7 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
+from bot.periods import read_heard
 from bot.rooms import Left
 from detectors.records import Account, Message, Person, PhaseSpan, RoomKey, ShowInfo
 
@@ -77,14 +78,16 @@ class Parcel:
     #: Whose warning it is, and when it was raised (ISO time).
     community: str = "local"
     raised: str = ""
-    #: The timeline of the show so far.
+    #: The timeline of the show so far, as far as the community listened.
     phases: tuple[PhaseSpan, ...] = ()
-    #: Seconds of the show so far, and whether the show is over.
+    #: Seconds of the show so far, or up to where the community stopped listening, and whether the show is over.
     show_seconds: float = 0.0
     #: Seconds of it that could not be heard, and lines that could not be read.
     lost_seconds: float = 0.0
     unread: int = 0
     ended: bool = False
+    #: The community does not listen any more: whether the show is over is no business of it.
+    away: bool = False
     #: open, confirmed or dismissed; the standing decision, and everything decided and undone before is in the log.
     status: str = "open"
     decision: DecisionRow | None = None
@@ -113,14 +116,14 @@ def read_parcel(database: Database, alert: str, sink: str) -> Parcel:
         iter(
             database.query(
                 "SELECT a.*, COALESCE(o.delivered_version, 0) AS delivered_version, o.attempted_version, o.attempted,"
-                " o.reference, COALESCE(o.channel, a.channel) AS goes_to,"
-                " s.title, s.phases, s.seconds, s.ended, s.lost_seconds, s.unread FROM alerts a"
+                " o.reference, COALESCE(o.channel, a.channel) AS goes_to, s.title FROM alerts a"
                 " LEFT JOIN outbox o ON o.alert = a.id AND o.sink = ?"
                 " JOIN shows s ON s.room = a.room AND s.id = a.show WHERE a.id = ?",
                 [sink, alert],
             )
         )
     )
+    heard = read_heard(database, row["community"], row["room"], row["show"])
     quotes = list(database.table("evidence").rows_where("alert = ?", [alert], order_by="at, event_id"))
     return Parcel(
         alert=alert,
@@ -144,11 +147,12 @@ def read_parcel(database: Database, alert: str, sink: str) -> Parcel:
         evidence=tuple(_quote(q) for q in quotes),
         community=row["community"],
         raised=row["raised"],
-        phases=tuple(PhaseSpan(at, until, phase) for at, until, phase in json.loads(row["phases"])),
-        show_seconds=row["seconds"],
-        lost_seconds=row["lost_seconds"],
-        unread=row["unread"],
-        ended=bool(row["ended"]),
+        phases=heard.phases,
+        show_seconds=heard.until,
+        lost_seconds=heard.lost_seconds,
+        unread=heard.unread,
+        ended=heard.ended,
+        away=heard.away,
         status=row["status"],
         decision=read_decision(database, alert),
         notes=_notes(database, alert),
@@ -182,8 +186,17 @@ def read_left(database: Database, room: RoomKey) -> Left | None:
             return Left(None, 0.0, heard)
         account = Account.parse(row["host"]) if row["host"] else None
         host = Person(account, row["host_name"] or account.id) if account else None
-        return Left(ShowInfo(row["id"], room, row["title"], host, None, started), row["seconds"], heard)
+        info = ShowInfo(row["id"], room, row["title"], host, None, started)
+        return Left(info, row["seconds"], heard, _read_seats(database, row))
     return None
+
+
+def _read_seats(database: Database, show: dict[str, Any]) -> dict[int, Person]:
+    """Return who sat where when a show was written down last."""
+    query = "SELECT json_extract(numbers, '$.show.seats') FROM snapshots WHERE room = ? AND show = ?"
+    found = database.execute(query, [show["room"], show["id"]]).fetchone()
+    seats = json.loads(found[0]) if found and found[0] else {}
+    return {int(seat): Person(Account.parse(account), name) for seat, (account, name) in seats.items()}
 
 
 def read_decision(database: Database, alert: str) -> DecisionRow | None:

@@ -23,6 +23,8 @@ PRIOR_EACH: Final = 0.5
 #: The same for the kind of room; a confirmed warning undoes half of what a dismissed one did, and no more.
 KIND_MOST: Final = 0.9
 KIND_EACH: Final = 0.15
+#: Reasons that speak of everything before an episode, from the beginning of the show on.
+_TAUGHT: Final = frozenset({"why.after_teaching", "why.no_teaching"})
 #: Episodes followed at once.
 MAX_OPEN: Final = 200
 
@@ -142,17 +144,28 @@ class Policy:
         return not self.joined or quote.at > self.joined
 
     def _own(self, episode: EpisodeState) -> EpisodeState:
-        """Return an episode as this community may see it."""
+        """Return an episode as this community may see it.
+
+        Of one that began before it came nothing is told but what was said since; and to nobody who came later, what
+        was taught before.
+        """
         if self.watch.host is None and not self.joined:
             return episode
         quotes = [replace(one, person=self.known_as(one.person)) for one in episode.evidence if self._heard(one)]
+        whole = not self.joined or episode.since > self.joined
         return replace(
             episode,
             person=self.known_as(episode.person),
             presenter=self.known_as(episode.presenter) if episode.presenter else None,
             since=max(episode.since, self.joined),
             evidence=tuple(quotes),
+            offers=episode.offers if whole else (),
+            cues=episode.cues if whole else (),
+            reasons=self._reasons(episode) if whole else (Message("why.in_part"),),
         )
+
+    def _reasons(self, episode: EpisodeState) -> tuple[Message, ...]:
+        return tuple(one for one in episode.reasons if not self.joined or one.key not in _TAUGHT)
 
     def _score(self, view: View, episode: EpisodeState) -> float:
         return _sigmoid(episode.logit + prior(view.history.get(episode.person.account, History())))

@@ -7,7 +7,7 @@ from typing import Any, Final
 
 from sqlite_utils import Database
 
-from bot.periods import read_spans, share_ever
+from bot.jump import site_of
 
 
 class AmbiguousHandleError(Exception):
@@ -86,7 +86,7 @@ class Card:
 
 #: Accounts that a community has met, in its rooms or in its warnings, by the names that they bore there.
 _MET: Final = (
-    "SELECT account AS id, name FROM heard_participations WHERE community = :community"
+    "SELECT account AS id, name FROM heard_parts WHERE community = :community"
     " UNION SELECT account, name FROM alerts WHERE community = :community"
 )
 
@@ -94,7 +94,8 @@ _MET: Final = (
 def find_account(database: Database, handle: str, community: str | None = None) -> str | None:
     """Return the account that a handle, `platform:handle` or full account id names, or None.
 
-    With a `community`, only accounts that it has met: who is known elsewhere is no business of its members. Raises
+    With a `community`, only accounts that it has met: who is known elsewhere is no business of its members. Who is
+    said to speak in a stream of Twitch or YouTube goes by `twitch:handle` or `youtube:handle` as well. Raises
     AmbiguousHandleError when several fit: the same handle elsewhere is not the same person.
     """
     known = "SELECT id, name FROM accounts" if community is None else _MET
@@ -105,17 +106,31 @@ def find_account(database: Database, handle: str, community: str | None = None) 
     name = rest.lstrip("@").casefold()
     # SQLite's own lower() knows the letters of English only.
     database.conn.create_function("casefold", 1, str.casefold, deterministic=True)
-    found = [
+    named = [
         row["id"]
         for row in database.query(
             f"SELECT DISTINCT id FROM ({known}) WHERE casefold(ltrim(name, '@')) = :name ORDER BY id",
             {"name": name, "community": community},
         )
-        if not platform or row["id"].split(":", 1)[0] == platform
     ]
+    found = [one for one in named if not platform or one.split(":", 1)[0] == platform.lower()]
+    found = found or [one for one in named if _speaks_on(database, one, platform.lower(), community)]
     if len(found) > 1:
         raise AmbiguousHandleError(handle, found)
     return found[0] if found else None
+
+
+def _speaks_on(database: Database, account: str, site: str, community: str | None) -> bool:
+    """Whether an account was heard in a stream of a site."""
+    if not account.startswith("media:"):
+        return False
+    rooms = database.execute(
+        "SELECT DISTINCT room FROM heard_parts WHERE account = :account AND community = :community"
+        if community is not None
+        else "SELECT DISTINCT room FROM participations WHERE account = :account",
+        {"account": account, "community": community},
+    ).fetchall()
+    return any(site_of(room) == site for (room,) in rooms)
 
 
 def listening_since(database: Database, community: str) -> str | None:
@@ -135,16 +150,17 @@ def listening_since(database: Database, community: str) -> str | None:
 def heard_shows_of(database: Database, account: str, community: str) -> list[dict[str, Any]]:
     """Return the shows in which a community heard an account, the oldest first, with the account's part in each.
 
-    `seconds` is how much of the show the community heard.
+    `seconds` is how much of the show the community heard while it went by that account.
     """
-    spans = read_spans(database, community)
-    rows = database.query(
-        "SELECT s.*, p.lines, p.selling_lines FROM heard_participations p"
-        " JOIN shows s ON s.room = p.room AND s.id = p.show"
-        " WHERE p.account = ? AND p.community = ? ORDER BY s.started, s.rowid",
-        [account, community],
+    return list(
+        database.query(
+            "SELECT s.id, s.room, s.started, SUM(s.seconds) AS seconds, SUM(p.lines) AS lines,"
+            " SUM(p.selling_lines) AS selling_lines FROM heard_parts p"
+            " JOIN heard_stretches s ON s.period = p.period AND s.room = p.room AND s.id = p.show"
+            " WHERE p.account = ? AND p.community = ? GROUP BY s.room, s.id ORDER BY s.started, s.room, s.id",
+            [account, community],
+        )
     )
-    return [{**row, "seconds": row["seconds"] * share_ever(row, spans.get(row["room"], []))} for row in rows]
 
 
 def read_card(database: Database, account: str, community: str) -> Card:
@@ -157,7 +173,11 @@ def read_card(database: Database, account: str, community: str) -> Card:
     for alert in alerts:
         for offer in json.loads(alert["offers"]) if alert["status"] != "dismissed" else []:
             offers[offer] = offers.get(offer, 0) + 1
-    met = database.query(f"SELECT name FROM ({_MET}) WHERE id = :id", {"community": community, "id": account})
+    met = database.query(
+        "SELECT name FROM heard_parts WHERE community = :community AND account = :id"
+        " UNION SELECT name FROM alerts WHERE community = :community AND account = :id",
+        {"community": community, "id": account},
+    )
     said = {str(row["name"]) for row in met if row["name"]} or {account.split(":", 2)[2]}
     return Card(
         account=account,

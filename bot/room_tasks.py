@@ -3,15 +3,17 @@
 import asyncio
 import logging
 import random
-from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any, Final
 
+from bot.live_show import Mark
 from bot.policy import Watch
 from bot.reasons import reason_of
 from bot.rooms import RoomError, RoomLostError
 from bot.store import StoreError
-from bot.watch import Mark, Watcher
+from bot.watch import Watcher
 from config.settings import LimitSettings
 from detectors.records import Message, RoomKey
 
@@ -101,8 +103,15 @@ class RoomTasks:
             reason=trouble.reason if told else None,
         )
 
+    def hears(self, key: RoomKey) -> bool:
+        """Whether a room runs that listens to voices."""
+        running = self._tasks.get(key)
+        return running is not None and bool(getattr(running[1].room, "hears", False))
+
     def watch_for(self, key: RoomKey, watches: Sequence[Watch]) -> None:
-        """Let a room that runs go on for these watches."""
+        """Let a room that runs go on for these watches. Raises ValueError when it hears voices and may not for them."""
+        if self.hears(key) and not all(watch.consent for watch in watches):
+            raise ValueError(f"{key}: it hears voices, and not every watch says that people were told")
         watcher, trouble = self._tasks[key][1], self._troubles.setdefault(key, _Trouble())
         there = {watch.community for watch in watcher.watches}
         trouble.before = {
@@ -110,6 +119,14 @@ class RoomTasks:
             for watch in watches
         }
         watcher.watch_for(watches)
+
+    @asynccontextmanager
+    async def between_batches(self, key: RoomKey) -> AsyncIterator[None]:
+        """Hold a room, if it runs, while who listens to it changes. Raises StoreError."""
+        async with AsyncExitStack() as held:
+            if key in self._tasks:
+                await held.enter_async_context(self._tasks[key][1].between_batches())
+            yield
 
     def spawn(self, work: Coroutine[Any, Any, None]) -> None:
         """Run something beside the rooms, unless the service stops."""
@@ -136,7 +153,7 @@ class RoomTasks:
             return
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
-        await watcher.save()
+        await watcher.leave()
 
     async def all_over(self) -> None:
         """Wait until no room runs any more."""

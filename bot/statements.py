@@ -35,7 +35,8 @@ class Statement:
 def check_may_state(database: Database, community: str, account: str) -> None:
     """Raise NotNamedError or TooSoonError when the account may make no statement now."""
     named = database.execute(
-        "SELECT 1 FROM alerts WHERE community = :c AND (account = :a"
+        "SELECT 1 FROM alerts WHERE community = :c"
+        " AND (status = 'confirmed' OR channel NOT LIKE 'dry_run:%') AND (account = :a"
         " OR account IN (SELECT other FROM links WHERE community = :c AND account = :a)"
         " OR account IN (SELECT account FROM links WHERE community = :c AND other = :a))",
         {"c": community, "a": account},

@@ -299,7 +299,9 @@ def _update_alert(database: Database, body: AlertBody, now: str) -> None:
     known = list(database.query("SELECT last_at FROM alerts WHERE id = ?", [body.id]))
     if not known or known[0]["last_at"] >= body.at:
         return  # the same update, seen again after a restart
-    database.table("alerts").update(body.id, rows.changing_columns(body))
+    # One that was left and is heard again says anew only what was heard since: what it said before stays.
+    changing = {name: value for name, value in rows.changing_columns(body).items() if value != "[]"}
+    database.table("alerts").update(body.id, changing)
     _save_evidence(database, body, bump(database, body.id), now)
 
 
@@ -354,9 +356,12 @@ def _has_own_watch(database: Database, watch: Watch) -> bool:
 
 
 def _say_that_it_is_over(database: Database, room: str, show: str) -> None:
-    """Show a show's warnings anew where messages are edited in place: they say whether the show still runs."""
+    """Show a show's warnings anew where messages are edited in place: they say whether the show still runs. Whoever
+    does not listen any more is not told."""
     for (alert,) in database.execute(
-        "SELECT id FROM alerts WHERE room = ? AND show = ? AND channel LIKE '%:%'", [room, show]
+        "SELECT id FROM alerts WHERE room = ? AND show = ? AND channel LIKE '%:%' AND EXISTS (SELECT 1"
+        " FROM watch_periods w WHERE w.community = alerts.community AND w.room = alerts.room AND w.until IS NULL)",
+        [room, show],
     ).fetchall():
         bump(database, alert)
 

@@ -1,14 +1,15 @@
 """The watcher: runs one room, keeps its show, and turns events into stored effects."""
 
+import asyncio
 import logging
-from collections.abc import Awaitable, Callable, Sequence
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass, replace
 from typing import Final, Protocol
 
 from bot.delays import Delays
 from bot.effects import Effect, OpenAlert
-from bot.live_show import LiveShow
+from bot.live_show import LiveShow, Mark
 from bot.policy import Policy, View, Watch
 from bot.reading import ModelStage
 from bot.rooms import Room
@@ -35,6 +36,9 @@ WRITE_SECONDS: Final = 30.0
 #: Time that passes is told to the detectors in steps of this many seconds of the show, so many at once at most.
 TICK_SECONDS: Final = 30.0
 MAX_TICKS: Final = 64
+
+#: Who listens changes after the batch under way, if that takes no longer than so many seconds.
+HOLD_SECONDS: Final = 10.0
 
 
 class Observer(Protocol):
@@ -66,16 +70,6 @@ class ShowSummary:
     phases: tuple[PhaseSpan, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Mark:
-    """Where a room stood when a community came to it: what was before is no business of it. Times in seconds."""
-
-    at: float = 0.0
-    lost_seconds: float = 0.0
-    unread: int = 0
-    skipped: int = 0
-
-
 class Watcher:
     """Runs one room for all its watches."""
 
@@ -102,18 +96,29 @@ class Watcher:
         self._busy = False
         #: How long lines take from being said to being read.
         self.delays = Delays()
-        self._marks: dict[str, tuple[str, Mark]] = {}
+        #: What the room had passed over as communities came to it.
+        self._skipped: dict[str, int] = {}
+        #: Held while a batch is handled, and by whoever changes who listens.
+        self._handling = asyncio.Lock()
         self._tell_memory()
 
     def watch_for(self, watches: Sequence[Watch]) -> None:
         """Listen for these watches from now on. The room goes on, and so does what was said to those that stay."""
-        self._marks = {watch.community: self._mark_of(watch.community) for watch in watches}
+        there = {watch.community for watch in self.watches}
+        self._skipped = {
+            watch.community: self._skipped.get(watch.community, 0) if watch.community in there else self.room.skipped
+            for watch in watches
+        }
         self.watches = tuple(watches)
         self._tell_memory()
         live = self._live
         if live is not None:
             former = {policy.watch.community: policy for policy in live.policies}
             live.policies = [self._policy(live.show, watch, former.get(watch.community)) for watch in watches]
+            live.marks = {name: mark for name, mark in live.marks.items() if name in former}
+            for watch in watches:
+                if watch.community not in former:
+                    live.mark(watch.community)
 
     def _tell_memory(self) -> None:
         if self._memory is not None:
@@ -121,17 +126,8 @@ class Watcher:
 
     def mark(self, community: str) -> Mark:
         """Return where the room stood when a community came to it; of another show only what was passed over."""
-        show, mark = self._marks.get(community, ("", Mark()))
-        same = self._live is not None and self._live.show.info.id == show
-        return mark if same else Mark(skipped=mark.skipped)
-
-    def _mark_of(self, community: str) -> tuple[str, Mark]:
-        if any(watch.community == community for watch in self.watches):
-            return self._marks.get(community, ("", Mark()))
-        show = self.show
-        if show is None:
-            return "", Mark(skipped=self.room.skipped)
-        return show.info.id, Mark(show.at, show.lost_seconds, show.unread, self.room.skipped)
+        mark = self._live.marks.get(community, Mark()) if self._live is not None else Mark()
+        return replace(mark, skipped=self._skipped.get(community, 0))
 
     def _note_delays(self, events: Sequence[Event]) -> None:
         """Note how long ago the lines that were just read were said, in a room that goes by the clock."""
@@ -153,9 +149,10 @@ class Watcher:
         async with aclosing(self.room.events()) as batches:
             async for batch in batches:
                 for part in _split_at_states(batch):
-                    self._busy = True
-                    await self._handle(part)
-                    self._busy = False
+                    async with self._handling:
+                        self._busy = True
+                        await self._handle(part)
+                        self._busy = False
                     if self._after_batch is not None:
                         await self._after_batch()
 
@@ -170,6 +167,30 @@ class Watcher:
         if live is not None and not self._busy:
             await self._store.apply([live.progress(False, self.room.skipped)], [live.snapshot()])
 
+    async def leave(self) -> None:
+        """Write where the show stands and let go of it: somebody else may listen to it from now on."""
+        await self.save()
+        self._live = None
+
+    @asynccontextmanager
+    async def between_batches(self) -> AsyncIterator[None]:
+        """Hold the room while who listens changes, with everything that was heard before written down.
+
+        A batch that takes too long is not waited for: what it adds counts for those who listen when it is done.
+        """
+        try:
+            async with asyncio.timeout(HOLD_SECONDS):
+                await self._handling.acquire()
+        except TimeoutError:
+            log.warning("%s: a batch takes long; who listens changes meanwhile", self.room.key)
+            yield
+            return
+        try:
+            await self.save()
+            yield
+        finally:
+            self._handling.release()
+
     async def _handle(self, batch: Sequence[Event]) -> None:
         first = batch[0]
         if isinstance(first, RoomState) and first.state == "open" and first.show is not None:
@@ -180,7 +201,8 @@ class Watcher:
         fresh = with_ticks(live.show.at, live.sift(batch))
         readings = await self._stage.read(live.show, fresh)
         self._note_delays(fresh)
-        views = {p: await self._view(p, live, fresh) for p in live.policies} if fresh else {}
+        # By community: who listens may change, and with it the policies, while this waits.
+        views = {p.watch.community: await self._view(p, live, fresh) for p in live.policies} if fresh else {}
         effects: list[Effect] = []
         for event, reading in zip(fresh, readings, strict=True):
             effects += self._step(live, event, reading, views)
@@ -192,7 +214,7 @@ class Watcher:
                 effect
                 for p in live.policies
                 for episode in ending
-                for effect in p.decide(views.get(p, View()), episode)
+                for effect in p.decide(views.get(p.watch.community, View()), episode)
             ]
         live.alerts += sum(isinstance(effect, OpenAlert) for effect in effects)
         live.handled += sum(not isinstance(event, Tick) for event in fresh)
@@ -207,7 +229,7 @@ class Watcher:
             self._close(live)
 
     def _step(
-        self, live: "LiveShow", event: Event, reading: Reading | Unavailable | None, views: dict[Policy, View]
+        self, live: "LiveShow", event: Event, reading: Reading | Unavailable | None, views: dict[str, View]
     ) -> list[Effect]:
         show = live.show
         show.apply(event)
@@ -217,7 +239,7 @@ class Watcher:
         observed = live.panel.observe(show, event, reading)
         effects: list[Effect] = []
         for policy in live.policies:
-            view = views.get(policy)
+            view = views.get(policy.watch.community)
             if view is None:
                 continue  # it came while this was being read
             effects += [policy.note(finding) for finding in observed.findings]

@@ -10,6 +10,7 @@ from urllib.parse import urlsplit
 
 from sqlite_utils import Database
 
+from bot.parcels import bump
 from bot.periods import begin_period, end_period
 from bot.policy import Watch
 from bot.reviews import log
@@ -53,12 +54,28 @@ def room_of(kind: str, place: str, guild: int, streams: StreamSettings) -> RoomK
     if kind not in KINDS:
         raise RefusedWatchError("watch.no_kind", kind=kind[:40])
     schemes = ("ws", "wss") if kind == "janus" else ("http", "https", "rtmp", "rtmps")
-    parts = urlsplit(place.strip())
-    if parts.scheme not in schemes or not parts.hostname:
+    try:
+        parts = urlsplit(place.strip())
+        host = parts.hostname if parts.scheme in schemes else None
+    except ValueError:  # brackets that hold no address
+        host = None
+    if not host:
         raise RefusedWatchError("watch.no_address", schemes=", ".join(schemes))
-    if not _allowed(parts.hostname, streams.hosts) or _is_private(parts.hostname):
-        raise RefusedWatchError("watch.host", host=parts.hostname[:80])
+    if not _allowed(host, streams.hosts) or _is_private(host):
+        raise RefusedWatchError("watch.host", host=host[:80])
     return RoomKey(kind, place.strip())
+
+
+def named_room(name: str, guild: int) -> RoomKey:
+    """Return the room that somebody names as `/watch list` or Discord does; whether it is watched is another matter."""
+    kind, colon, address = name.strip().partition(":")
+    if channel := _CHANNEL.fullmatch(name.strip()):
+        return RoomKey("discord", f"{guild}/{channel[1] or channel[2]}")
+    if not colon:
+        return RoomKey("discord", kind)
+    # An address without its kind: the scheme tells it.
+    whole = {"http": "media", "https": "media", "rtmp": "media", "rtmps": "media", "ws": "janus", "wss": "janus"}
+    return RoomKey(whole[kind], name.strip()) if address.startswith("//") and kind in whole else RoomKey(kind, address)
 
 
 def _is_private(host: str) -> bool:
@@ -131,11 +148,13 @@ async def remove_watch(store: Store, community: str, room: RoomKey, by: str) -> 
             database.execute(
                 "UPDATE watches SET source = 'former' WHERE community = ? AND room = ?", [community, str(room)]
             )
-            end_period(database, community, str(room))
+            _leave(database, community, str(room))
             log(database, community, by, "watch_remove", str(room), {})
             return True
 
-    return await store.run(work)
+    known = await store.run(work)
+    store.changed.set()
+    return known
 
 
 async def pause_watch(store: Store, community: str, room: RoomKey, by: str, paused: bool) -> bool:
@@ -149,13 +168,15 @@ async def pause_watch(store: Store, community: str, room: RoomKey, by: str, paus
                 "UPDATE watches SET paused = ? WHERE community = ? AND room = ?", [int(paused), community, str(room)]
             )
             if paused:
-                end_period(database, community, str(room))
+                _leave(database, community, str(room))
             else:
                 begin_period(database, community, str(room), _host_of(database, community, room))
             log(database, community, by, "watch_pause" if paused else "watch_go_on", str(room), {})
             return True
 
-    return await store.run(work)
+    known = await store.run(work)
+    store.changed.set()
+    return known
 
 
 async def list_watches(store: Store, community: str | None = None, room: RoomKey | None = None) -> list[WatchRow]:
@@ -211,6 +232,18 @@ def room_settings(
 def _still_allowed(row: WatchRow, streams: StreamSettings | None) -> bool:
     host = urlsplit(row.watch.room.address).hostname if row.watch.room.kind != "discord" else None
     return host is None or streams is None or _allowed(host, streams.hosts)
+
+
+def _leave(database: Database, community: str, room: str) -> None:
+    """End a watch's period; warnings of the show that is on say from then on that the community listens no more."""
+    end_period(database, community, room)
+    for (alert,) in database.execute(
+        "SELECT a.id FROM alerts a JOIN shows s ON s.room = a.room AND s.id = a.show"
+        " WHERE a.community = ? AND a.room = ? AND NOT s.ended AND a.channel LIKE '%:%'"
+        " AND s.updated = (SELECT MAX(updated) FROM shows WHERE room = a.room)",
+        [community, room],
+    ).fetchall():
+        bump(database, alert)
 
 
 def _own(database: Database, community: str, room: RoomKey) -> bool:

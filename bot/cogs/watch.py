@@ -1,5 +1,8 @@
 """Cog `watch`: which rooms are listened to, for whoever manages the server."""
 
+from collections.abc import Awaitable, Callable
+from contextlib import nullcontext
+from functools import partial
 from typing import Any
 
 import discord
@@ -15,7 +18,17 @@ from bot.markdown import plain
 from bot.messages import room_words
 from bot.moderators import may_manage
 from bot.policy import Watch
-from bot.watches import KINDS, RefusedWatchError, WatchRow, add_watch, list_watches, pause_watch, remove_watch, room_of
+from bot.watches import (
+    KINDS,
+    RefusedWatchError,
+    WatchRow,
+    add_watch,
+    list_watches,
+    named_room,
+    pause_watch,
+    remove_watch,
+    room_of,
+)
 from config.settings import Sensitivity
 from detectors.records import RoomKey
 
@@ -66,15 +79,20 @@ class WatchCog(commands.GroupCog, group_name="watch", group_description=words("c
             watch = Watch(one.community, room, channel, chosen, dry_run, consent)
             if kind != "discord" and not consent:
                 raise RefusedWatchError("watch.consent")
-            options = {"host": host} if host else {}
-            await add_watch(self.parts.store, watch, one.by, options, self.parts.settings.streams)
         except RefusedWatchError as error:
             await one.answer(one.refused(error))
             return
         lines = [one.say("watch.added", room=_shown(room), channel=f"<#{channel[8:]}>")]
         if community.channel is None:
             lines.append(one.say("watch.here", channel=f"<#{channel[8:]}>"))
-        await self._reload(one, room, "\n".join(lines + about_channel(one, int(channel[8:]))))
+        lines += about_channel(one, int(channel[8:]))
+        options, streams = {"host": host} if host else {}, self.parts.settings.streams
+
+        async def change() -> bool:
+            await add_watch(self.parts.store, watch, one.by, options, streams)
+            return True
+
+        await self._change(one, room, change, "\n".join(lines))
 
     @app_commands.command(name="remove", description=words("command.watch_remove"))
     @app_commands.describe(room=words("command.watch_room"))
@@ -82,7 +100,10 @@ class WatchCog(commands.GroupCog, group_name="watch", group_description=words("c
         """Take a watch away."""
         one = await asked(interaction, self.parts, "manager")
         if one is not None:
-            await self._change(one, room, "remove")
+            key = named_room(room, int(one.community))
+            done = one.say("watch.done_remove", room=_shown(key))
+            change = partial(remove_watch, self.parts.store, one.community, key, one.by)
+            await self._change(one, key, change, done, plain(room, 80))
 
     @app_commands.command(name="pause", description=words("command.watch_pause"))
     @app_commands.describe(room=words("command.watch_room"), go_on=words("command.watch_go_on"))
@@ -92,7 +113,10 @@ class WatchCog(commands.GroupCog, group_name="watch", group_description=words("c
         """Pause a watch, or let it go on."""
         one = await asked(interaction, self.parts, "manager")
         if one is not None:
-            await self._change(one, room, "go_on" if go_on else "pause")
+            key = named_room(room, int(one.community))
+            done = one.say("watch.done_go_on" if go_on else "watch.done_pause", room=_shown(key))
+            change = partial(pause_watch, self.parts.store, one.community, key, one.by, paused=not go_on)
+            await self._change(one, key, change, done, plain(room, 80))
 
     @app_commands.command(name="list", description=words("command.watch_list"))
     async def show(self, interaction: discord.Interaction[Any]) -> None:
@@ -106,29 +130,20 @@ class WatchCog(commands.GroupCog, group_name="watch", group_description=words("c
             lines.append(one.say("message.left", count=len(rows) - len(lines)))
         await one.answer("\n".join(lines) or one.say("watch.none"))
 
-    async def _change(self, one: Asked, room: str, what: str) -> None:
+    async def _change(
+        self, one: Asked, key: RoomKey, change: Callable[[], Awaitable[bool]], done: str, named: str = ""
+    ) -> None:
+        """Change a watch and who is listened to for it, at one moment of the show; say what was done."""
+        rooms = self.parts.rooms
         try:
-            key = RoomKey(*room.split(":", 1)) if ":" in room else RoomKey("discord", room)
-            if what == "remove":
-                known = await remove_watch(self.parts.store, one.community, key, one.by)
-            else:
-                known = await pause_watch(self.parts.store, one.community, key, one.by, paused=what == "pause")
-        except RefusedWatchError as error:
-            await one.answer(one.refused(error))
-            return
-        if not known:
-            await one.answer(one.say("watch.unknown", room=plain(room, 80)))
-            return
-        await self._reload(one, key, one.say(f"watch.done_{what}", room=_shown(key)))
-
-    async def _reload(self, one: Asked, key: RoomKey, done: str) -> None:
-        try:
-            if self.parts.rooms is not None:
-                await self.parts.rooms.reload(key)
+            async with rooms.changing(key) if rooms is not None else nullcontext():
+                known = await change()
+                if known and rooms is not None:
+                    await rooms.reload(key)
         except RefusedWatchError as error:
             await one.answer(one.refused(error, room=_shown(key)))
             return
-        await one.answer(done)
+        await one.answer(done if known else one.say("watch.unknown", room=named))
 
     @remove.autocomplete("room")
     @pause.autocomplete("room")

@@ -5,6 +5,7 @@ killed as people's machines are. It reads one JSON object a line and answers eac
 
     {"do": "sit", "who": "Ana", "sound": "seat1.opus", "at": 12.5, "room": 1234}   speak, from 12.5 s into the sound on
     {"do": "mute" | "unmute" | "rise", "who": "Ana"}
+    {"do": "rename", "who": "Ana", "name": "Eve"}               is called otherwise from now on, on the seat
     {"do": "skip", "who": "Ana", "by": 60.0}                    go on with what comes so many seconds later in the sound
     {"do": "write", "who": "Tom", "text": "hi", "room": 1234}
     {"do": "wait", "who": "Tom", "text": "Pitchwatch", "room": 1234, "seconds": 30}   for somebody to write that word
@@ -28,7 +29,7 @@ from aiortc.mediastreams import MediaStreamError
 from bot.commands.janus_server import URL
 from bot.rooms.janus_chat import Chat, ChatRoom, joined
 from bot.rooms.janus_rtc import local_description, peer
-from bot.rooms.janus_session import JanusLostError, JanusRefusedError, JanusSession, Secrets, connected
+from bot.rooms.janus_session import Handle, JanusLostError, JanusRefusedError, JanusSession, Secrets, connected
 
 _RATE: Final = 48_000
 _TIME_BASE: Final = fractions.Fraction(1, _RATE)
@@ -95,6 +96,15 @@ class SpokenTrack(MediaStreamTrack):
         """Leave out what comes next of the sound; nobody who listens can tell."""
         self._skipped += round(seconds * _RATE / self._step) * self._step
 
+    def change(self, what: str, by: float) -> None:
+        """Mute, unmute or skip."""
+        if what == "unmute":
+            self.speaks.set()
+        elif what == "skip":
+            self.skip(by)
+        else:
+            self.speaks.clear()
+
 
 def lose_packets(sender: RTCRtpSender, share: float, seed: int) -> None:
     """Lose this share of what somebody sends, on the way."""
@@ -116,6 +126,7 @@ class Somebody:
     session: JanusSession
     stack: AsyncExitStack
     track: SpokenTrack | None = None
+    seat: Handle | None = None
     chats: dict[int, Chat] = field(default_factory=dict)
     read: list[str] = field(default_factory=list)
     reading: asyncio.Event = field(default_factory=asyncio.Event)
@@ -139,7 +150,7 @@ class Somebody:
         await connection.setRemoteDescription(RTCSessionDescription(published.jsep["sdp"], published.jsep["type"]))
         async with asyncio.timeout(CONNECT_SECONDS):
             await up.wait()
-        self.track = track
+        self.track, self.seat = track, handle
 
     async def chat(self, room: int, pin: str | None) -> Chat:
         """Return this person's place in the chat."""
@@ -190,13 +201,11 @@ class People:
         elif what == "wait":
             await somebody.chat(order["room"], order.get("pin"))
             await somebody.wait(order["text"], order["seconds"])
-        elif somebody.track is not None:
-            if what == "unmute":
-                somebody.track.speaks.set()
-            elif what == "skip":
-                somebody.track.skip(order["by"])
+        elif somebody.track is not None and somebody.seat is not None:
+            if what == "rename":
+                await somebody.seat.request({"request": "configure", "display": order["name"]})
             else:
-                somebody.track.speaks.clear()
+                somebody.track.change(what, order.get("by", 0.0))
 
     async def leave(self) -> None:
         """Everybody goes."""

@@ -1,11 +1,11 @@
 """Rooms: each turns one platform into batches of events."""
 
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from dataclasses import dataclass
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Protocol
 
-from detectors.records import Event, Message, RoomKey, ShowInfo
+from detectors.records import Event, Message, Person, RoomKey, ShowInfo
 
 
 class RoomError(Exception):
@@ -33,11 +33,12 @@ class RoomLostError(Exception):
 @dataclass(frozen=True, slots=True)
 class Left:
     """Where a room was left: the show that was not over (if any) and how far it was, in seconds; and until when the
-    room was heard, as far as it is written down."""
+    room was heard, as far as it is written down. `seats`: who sat where in that show."""
 
     show: ShowInfo | None
     seconds: float
     heard: datetime
+    seats: Mapping[int, Person] = field(default_factory=dict)
 
 
 #: Says where a room was left, or None of one that was never heard.

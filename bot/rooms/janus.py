@@ -20,6 +20,7 @@ from urllib.parse import urlsplit
 from bot.rooms import Resume, RoomError, RoomLostError
 from bot.rooms.gather import gather
 from bot.rooms.janus_notice import Notices
+from bot.rooms.janus_queue import Outgoing
 from bot.rooms.janus_rtc import has_known_buffer
 from bot.rooms.janus_session import JanusLostError, JanusRefusedError, Secrets
 from bot.rooms.janus_stage import Sitting, Stage
@@ -45,8 +46,6 @@ FALLS_MOST: Final = 120.0
 STEADY_SECONDS: Final = 60.0
 #: Longest wait for the last words when it is given up, in seconds.
 LAST_WORDS_SECONDS: Final = 20.0
-#: Lines that may wait for the watcher; what comes beyond is dropped and counted.
-QUEUE: Final = 512
 #: What Janus answers when the room is not there (yet), in VideoRoom and TextRoom; and of a session or a handle that is
 #: over. All else that it refuses is for people to put right.
 _NOT_THERE: Final = (426, 417, 458, 459)
@@ -119,7 +118,7 @@ class JanusRoom:
         self.stage = Stage(server, o.seats)
         self.visit: Visit | None = None
         self._skipped = 0
-        self._queue: asyncio.Queue[Event | None] = asyncio.Queue()
+        self._queue = Outgoing()
         self._tasks: set[asyncio.Task[None]] = set()
         self._show: ShowInfo | None = None
         self._title = ""
@@ -133,7 +132,7 @@ class JanusRoom:
 
     @property
     def skipped(self) -> int:
-        """Chat lines dropped, sounds dropped, and publishers beyond the seats."""
+        """Lines and changes of seats dropped, sounds dropped, and publishers beyond the seats."""
         return self._skipped
 
     @property
@@ -154,9 +153,9 @@ class JanusRoom:
             RoomLostError: the server is not there, or stayed away.
         """
         self._show, self._lost, self._in_since = None, False, None
-        self._queue = asyncio.Queue()
+        self._queue = Outgoing()
         self.stage = Stage(self.stage.server, self.stage.seats)
-        self._part = format(round(datetime.now(UTC).timestamp()), "x")
+        self._part = format(round(1_000 * datetime.now(UTC).timestamp()), "x")  # it may be opened anew at once
         await self._go_on()
         async with aclosing(gather([self._listen()], self._show_time)) as batches:
             async for batch in batches:
@@ -165,7 +164,7 @@ class JanusRoom:
                     yield self._close()
 
     async def _go_on(self) -> None:
-        """Go on with the show that was under way at the last stop."""
+        """Go on with the show that was under way at the last stop, which is a loss like any other: nobody listened."""
         left = await self._resume(self.key) if self._resume is not None else None
         if left is None or left.show is None or left.show.started is None:
             return
@@ -173,7 +172,15 @@ class JanusRoom:
         self._title = left.show.title
         self._began = _now() - (datetime.now(UTC) - left.show.started).total_seconds()
         self._last = self._began + left.seconds
-        self._queue.put_nowait(RoomState(f"{self._show.id}/open", 0.0, "open", self._show))
+        self._put(RoomState(f"{self._show.id}/open", 0.0, "open", self._show))
+        if _now() - self._last > (QUIET_ENDS if left.seats else EMPTY_ENDS):
+            return  # it ended meanwhile
+        self.stage.keep(left.seats)
+        self._put(RoomState(self._next_id(), left.seconds, "lost"))
+        self._lost = True
+        for seat, person in left.seats.items():
+            if seat > self.stage.seats:
+                self._change(seat, person, "left")
 
     def _show_time(self) -> float | None:
         return None if self._show is None or self._lost else self._at(_now())
@@ -181,7 +188,7 @@ class JanusRoom:
     def _is_over(self) -> bool:
         if self._show is None or self._lost:
             return False
-        return _now() - self._last > (QUIET_ENDS if self.stage.seated else EMPTY_ENDS)
+        return _now() - self._last > (QUIET_ENDS if self.stage.in_use else EMPTY_ENDS)
 
     async def _listen(self) -> AsyncGenerator[Event, None]:
         staying = asyncio.create_task(self._stay())
@@ -206,10 +213,10 @@ class JanusRoom:
                 self._put(event)
             raise self._as_room_error(error) from error
         finally:
-            self._queue.put_nowait(None)
+            self._put(None)
 
     async def _visits(self) -> None:
-        lost_at = 0.0
+        lost_at = _now()  # if a show goes on that was lost
         tries = falls = 0  # in vain since we were in last; and stays in a row that did not last
         while True:
             self.visit = Visit(self._where, self.stage, self, self._hearing, self._memory, self._notices)
@@ -256,7 +263,7 @@ class JanusRoom:
         task.add_done_callback(self._done)
 
     def entered(self, title: str) -> None:
-        """We are in."""
+        """We are in: what goes on after a loss is heard again."""
         self._title = line_of(title)[:MAX_TITLE]
         self._in_since = _now()
         if self._lost:
@@ -292,18 +299,27 @@ class JanusRoom:
         self._last = max(self._last, began + said.until)
         own_id = f"{show.id}/{self._part}/{source}#{said.number}"
         at, until = self._at(began + said.at), self._at(began + said.until)
-        heard = said.heard
+        heard, person = said.heard, self.stage.as_now(sitting).person
         if heard is None:
-            self._put(Unheard(own_id, at, until, sitting.person, said.why))
+            self._put(Unheard(own_id, at, until, person, said.why))
         elif heard.text:
             # Last words are heard when the seat may be another's already.
             seat = sitting.seat if self.stage.sits(sitting) else None
-            self._put(Line(own_id, at, until, sitting.person, heard.text, "speech", seat, heard.lang, heard.weight))
+            self._put(Line(own_id, at, until, person, heard.text, "speech", seat, heard.lang, heard.weight))
+
+    def renamed(self, sitting: Sitting) -> None:
+        """Somebody on a seat is called otherwise now."""
+        self._change(sitting.seat, sitting.person, "joined")
 
     def unheard(self, sitting: Sitting, since: float, until: float, why: str) -> None:
-        """Somebody could not be listened to."""
-        if self._show is not None:
-            self._put(Unheard(self._next_id(), self._at(since), self._at(until), sitting.person, why))
+        """Somebody could not be listened to. That is no quiet: nobody knows what was said."""
+        if self._show is None:
+            if not self.stage.sits(sitting):
+                return
+            self._open(since)
+        self._last = max(self._last, until)
+        person = self.stage.as_now(sitting).person
+        self._put(Unheard(self._next_id(), self._at(since), self._at(until), person, why))
 
     def wrote(self, username: str, display: str, text: str) -> None:
         """Somebody wrote in the chat."""
@@ -314,7 +330,7 @@ class JanusRoom:
         if self._show is None:
             self._open(self._last)
         at = self._at(self._last)
-        self._put(Line(self._next_id(), at, at, self.stage.named(display, username), text, "chat"))
+        self._put(Line(self._next_id(), at, at, self.stage.writer(display, username), text, "chat"))
 
     def skip(self, count: int) -> None:
         """Something was dropped."""
@@ -359,11 +375,8 @@ class JanusRoom:
         self._count += 1
         return f"{self._show.id}/{self._part}#{self._count}"
 
-    def _put(self, event: Event) -> None:
-        if self._queue.qsize() >= QUEUE and isinstance(event, Line | Unheard):
-            self._skipped += 1
-            return
-        self._queue.put_nowait(event)
+    def _put(self, event: Event | None) -> None:
+        self._skipped += self._queue.put(event)
 
     def _done(self, task: "asyncio.Task[None]") -> None:
         self._tasks.discard(task)

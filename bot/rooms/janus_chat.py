@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 from aiortc import RTCDataChannel
+from aiortc.exceptions import InvalidStateError
 
 from bot.rooms.janus_rtc import local_description, offer_of, peer
 from bot.rooms.janus_session import ANSWER_SECONDS, JanusLostError, JanusRefusedError, JanusSession
@@ -125,6 +126,8 @@ class Chat:
             )
             async with asyncio.timeout(ANSWER_SECONDS):
                 answer = await future
+        except InvalidStateError as error:  # the channel is closing
+            raise JanusLostError(self.why) from error
         except TimeoutError as error:
             raise JanusLostError(f"the chat did not answer to {request} within {ANSWER_SECONDS:.0f} s") from error
         finally:

@@ -52,6 +52,17 @@ class JitterBuffer:
         self._next = (self._next + 1) & 0xFFFF
         return False, JitterFrame(data=due._data, timestamp=due.timestamp)  # type: ignore[attr-defined]
 
+    async def drain(self, receiver: RTCRtpReceiver) -> None:
+        """Wait for nothing any more that has not come: have the receiver take in again what is kept back for it."""
+        numbers = sorted(self._waiting, key=lambda number: (number - (self._next or 0)) & 0xFFFF)
+        kept = [self._waiting.pop(number) for number in numbers]
+        depth, self._depth = self._depth, 0
+        try:
+            for packet in kept:
+                await receiver._handle_rtp_packet(packet, arrival_time_ms=0)
+        finally:
+            self._depth = depth
+
 
 def has_known_buffer() -> bool:
     """Whether aiortc keeps its jitter buffer where it is looked for; if not, this is another aiortc than was tested."""

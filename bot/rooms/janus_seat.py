@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 
 import numpy as np
-from aiortc import MediaStreamTrack, RTCPeerConnection
+from aiortc import MediaStreamTrack, RTCPeerConnection, RTCRtpReceiver
 from aiortc.mediastreams import MediaStreamError
 from numpy.typing import NDArray
 
@@ -89,6 +89,7 @@ class SeatListener:
         self._pending_samples = 0
         self._last_frame = self.began
         self._silent_after = SILENT_SECONDS
+        self._receiver: RTCRtpReceiver | None = None
         self._buffer: JitterBuffer | None = None
         #: Peer connections made so far, and frames of sound that came.
         self.connections = 0
@@ -150,7 +151,7 @@ class SeatListener:
             if not receivers:
                 raise JanusRefusedError(0, "the seat has no sound")
             self._lost_before = self.lost
-            self._buffer = use_own_buffer(receivers[0])
+            self._receiver, self._buffer = receivers[0], use_own_buffer(receivers[0])
             answer = await local_description(connection, await connection.createAnswer())
             await handle.request({"request": "start"}, answer)
             self.connections += 1
@@ -172,14 +173,23 @@ class SeatListener:
                     return "the connection broke"
                 if connection.connectionState == "connected":
                     self._hear_again(self._clock())  # though nothing may be said
+                if self._clock() - self._last_frame > LOOK_SECONDS:
+                    await self._drain()
                 if self._clock() - max(since, self._last_frame) > self._silent_after:
                     self._silent_after = min(2 * self._silent_after, SILENT_MOST)
                     return SILENT if connection.connectionState == "connected" else NO_WAY
+            taking.result()  # raises what went wrong
             return "the sound ended"
         finally:
             taking.cancel()
-            with suppress(asyncio.CancelledError, MediaStreamError):
-                await taking
+            await asyncio.wait((taking,))  # not `await taking`: its end could not be told from our own being cancelled
+            if not taking.cancelled():
+                taking.exception()  # of one that broke as well nobody needs to know more
+
+    async def _drain(self) -> None:
+        """Hear what was kept back for a packet that was late: whoever is muted now sends nothing that would free it."""
+        if self._receiver is not None and self._buffer is not None:
+            await self._buffer.drain(self._receiver)
 
     async def _take(self, track: MediaStreamTrack) -> None:
         with suppress(MediaStreamError):

@@ -184,7 +184,10 @@ class JanusSession:
                     self._take(message.data)
         except (aiohttp.ClientError, OSError) as error:
             self.die(f"the connection to Janus broke: {error}")
-        self.die(self.why)
+        except Exception as error:
+            self.die(f"Janus said something that cannot be read: {type(error).__name__}: {error}")
+        finally:
+            self.die(self.why)
 
     def die(self, why: str) -> None:
         """The connection is dead: end every wait."""
@@ -225,9 +228,14 @@ class JanusSession:
 
 
 def _reply(message: Mapping[str, Any]) -> Reply:
-    data = message.get("plugindata", {}).get("data", {})
-    if "error_code" in data:
-        raise JanusRefusedError(int(data["error_code"]), str(data.get("error", "")))
+    """Raises JanusRefusedError when it is a no, JanusLostError when it cannot be read."""
+    try:
+        data = message.get("plugindata", {}).get("data", {})
+        code = int(data["error_code"]) if "error_code" in data else None
+    except (AttributeError, TypeError, ValueError) as error:
+        raise JanusLostError(f"Janus said something that cannot be read: {error}") from error
+    if code is not None:
+        raise JanusRefusedError(code, str(data.get("error", "")))
     return Reply(data, message.get("jsep"))
 
 

@@ -5,8 +5,9 @@ publisher gets the lowest free seat. A name stands for one account of that room:
 the same person, two at once are told apart by a number. Such names are unverified, and prove nothing elsewhere.
 """
 
+import re
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 from bot.rooms.script import MAX_NAME, line_of
@@ -14,6 +15,8 @@ from detectors.records import Account, Person
 
 #: People in a room who are remembered.
 MAX_PEOPLE: Final = 5_000
+#: What tells a namesake's account from another's.
+_AGAIN: Final = re.compile(r" \(\d+\)$")
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +31,12 @@ class Sitting:
 
 @dataclass(frozen=True, slots=True)
 class _Kept:
-    """A seat kept for somebody: Janus's number for them before the loss, and whom their bare name stands for."""
+    """A seat kept for somebody: Janus's number for them before the loss, if it is known, and whom their bare name may
+    stand for."""
 
-    number: int | str
+    number: int | str | None
     seat: int
-    bare: Account
+    bare: frozenset[Account]
 
 
 @dataclass
@@ -68,14 +72,17 @@ class Stage:
     def in_order(self, publishers: Sequence[Mapping[str, Any]]) -> list[Mapping[str, Any]]:
         """Return publishers in the order in which they may take seats.
 
-        Who had one before a loss goes first, known by Janus's number; then who bears a name that had one; then others.
+        Who had one before a loss goes first, known by Janus's number; then who bears a name that had one, the very name
+        first; then others.
         """
         numbers = {kept.number for kept in self._before.values()}
-        names = {kept.bare for kept in self._before.values()}
+        accounts = {person.account for person in self._before}
+        names = {bare for kept in self._before.values() for bare in kept.bare}
 
-        def rank(publisher: Mapping[str, Any]) -> tuple[bool, bool]:
+        def rank(publisher: Mapping[str, Any]) -> tuple[bool, bool, bool]:
             number = publisher["id"]
-            return number not in numbers, self.named(publisher.get("display"), number).account not in names
+            account = self.named(publisher.get("display"), number).account
+            return number not in numbers, account not in accounts, account not in names
 
         return sorted(publishers, key=rank)
 
@@ -111,10 +118,41 @@ class Stage:
 
     def sits(self, sitting: Sitting) -> bool:
         """Whether a person has the seat still, or again, or it is kept for them."""
-        kept = self._before.get(sitting.person)
-        if kept is not None and kept.seat == sitting.seat:
-            return True
-        return any((s.person, s.seat) == (sitting.person, sitting.seat) for s in self.seated.values())
+        here = [(one.person, one.seat) for one in self.seated.values()]
+        kept = [(person, one.seat) for person, one in self._before.items()]
+        mine = (sitting.person.account, sitting.seat)
+        return any((person.account, seat) == mine for person, seat in here + kept)
+
+    def as_now(self, sitting: Sitting) -> Sitting:
+        """Return a person on a seat under the name that they have now."""
+        now = self.seated.get(sitting.number)
+        return now if now is not None and now.person.account == sitting.person.account else sitting
+
+    def writer(self, display: Any, username: str) -> Person:
+        """Return who writes in the chat: whoever sits under that name, or somebody of the audience."""
+        person = self.named(display, username)
+        if any(sitting.person.account == person.account for sitting in self.seated.values()):
+            return person
+        like = [
+            sitting.person for number, sitting in self.seated.items() if self._bare[number].account == person.account
+        ]
+        return like[0] if like else person
+
+    def rename(self, number: int | str, display: Any) -> Sitting | None:
+        """Somebody gave another name; return their seat, if they have one. Who has or had one stays the same person."""
+        bare = self.named(display, number)
+        if not isinstance(display, str) or number not in self.people or bare == self._bare[number]:
+            return None
+        others = [other for other in self.people if other != number]
+        person = _free(bare, self._taken(others))
+        if number in self._sat:
+            person = Person(self.people[number].account, person.name)
+        self.people[number], self._bare[number] = person, bare
+        sitting = self.seated.get(number)
+        if sitting is None:
+            return None
+        self.seated[number] = replace(sitting, person=person)
+        return self.seated[number]
 
     def rise(self, number: int | str) -> Sitting | None:
         """Somebody left the seat; None when they had none."""
@@ -130,11 +168,24 @@ class Stage:
     def lose(self) -> None:
         """The connection is lost: nobody is known to be there any more, but seats are kept for a while."""
         for number, sitting in self.seated.items():
-            self._before[sitting.person] = _Kept(number, sitting.seat, self._bare[number].account)
+            self._before[sitting.person] = _Kept(number, sitting.seat, frozenset({self._bare[number].account}))
         self.seated.clear()
         self.people.clear()
         self._bare.clear()
         self._sat.clear()
+
+    def keep(self, seats: Mapping[int, Person]) -> None:
+        """The bot was away: seats are kept as after a loss, for those who had them."""
+        for seat, person in seats.items():
+            if seat <= self.seats:
+                account = person.account
+                bare = replace(account, id=_AGAIN.sub("", account.id))  # who was a namesake may be one no more
+                self._before[person] = _Kept(None, seat, frozenset({account, bare}))
+
+    @property
+    def in_use(self) -> bool:
+        """Whether somebody has a seat, or one is kept for somebody."""
+        return bool(self.seated or self._before)
 
     def release(self) -> list[tuple[Person, int]]:
         """Keep seats no longer; return whose were kept in vain."""
@@ -144,9 +195,11 @@ class Stage:
     def _back(self, number: int | str, bare: Account) -> Person | None:
         """Return who somebody is, of those for whom a seat is kept: by Janus's number, or by name."""
         like = [
-            (kept.number != number, kept.seat, person) for person, kept in self._before.items() if kept.bare == bare
+            (kept.number != number, person.account != bare, kept.seat, person)
+            for person, kept in self._before.items()
+            if bare in kept.bare
         ]
-        return min(like, key=lambda one: one[:2])[2] if like else None
+        return min(like, key=lambda one: one[:3])[3] if like else None
 
     def _claim(self, number: int | str, bare: Person) -> Person:
         """Return the account of somebody who sits down; who only looks on under that name gets another."""

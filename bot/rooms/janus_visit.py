@@ -70,6 +70,9 @@ class Told(Protocol):
     def rose(self, sitting: Sitting) -> None:
         """Somebody left a seat."""
 
+    def renamed(self, sitting: Sitting) -> None:
+        """Somebody on a seat gave another name."""
+
     def next_source(self) -> int:
         """Return a new number for a seat's sound: one that was used before would pass for what was said before."""
 
@@ -140,24 +143,32 @@ class Visit:
             joined(session, self._chat_room(), self._told.wrote) as chat,
         ):
             self.entered = True
-            self._told.entered(str(entered.get("description") or ""))
-            self._notices.enter()
-            self._arrive(entered)
-            if self._hearing is not None and self._notices.is_old(_now()):
-                await self._announce(chat)
-            ending = asyncio.create_task(chat.gone.wait())
             try:
-                await self._publishers(session, chat, entered.get("publishers", []))
-                settling = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._told.settled)
-                try:
-                    await self._follow(session, chat, ending)
-                finally:
-                    settling.cancel()
+                await self._inside(session, entered, chat)
+            except (JanusLostError, JanusRefusedError):
+                if chat.kicked:  # whatever we were about to say or ask
+                    raise SentOutError(chat.why) from None
+                raise
+
+    async def _inside(self, session: JanusSession, entered: Mapping[str, Any], chat: Chat) -> None:
+        self._told.entered(str(entered.get("description") or ""))
+        self._notices.enter()
+        self._arrive(entered)
+        if self._hearing is not None and self._notices.is_old(_now()):
+            await self._announce(chat)
+        ending = asyncio.create_task(chat.gone.wait())
+        try:
+            await self._publishers(session, chat, entered.get("publishers", []))
+            settling = asyncio.get_running_loop().call_later(KEEP_SECONDS, self._told.settled)
+            try:
+                await self._follow(session, chat, ending)
             finally:
-                ending.cancel()
-                for _, task in self._listening.values():
-                    task.cancel()
-                await asyncio.gather(*(task for _, task in self._listening.values()), return_exceptions=True)
+                settling.cancel()
+        finally:
+            ending.cancel()
+            for _, task in self._listening.values():
+                task.cancel()
+            await asyncio.gather(*(task for _, task in self._listening.values()), return_exceptions=True)
 
     def _chat_room(self) -> ChatRoom:
         where = self._where
@@ -204,7 +215,7 @@ class Visit:
                 if coming.done():
                     await self._happened(session, chat, coming.result())
                 elif ending.done():
-                    raise SentOutError(chat.why) if chat.kicked else JanusLostError(chat.why)
+                    raise JanusLostError(chat.why)
             finally:
                 coming.cancel()
 
@@ -232,6 +243,7 @@ class Visit:
         for one in there:
             if one["id"] != self._own:
                 self._stage.arrive(one["id"], one.get("display"))
+                self._rename(one["id"], one.get("display"))
         # Who publishes and could have a seat. This list does not say what they publish; perhaps we are told yet.
         full = len(self._stage.seated) >= self._stage.seats
         missed = set() if full else publishing - self._stage.seated.keys()
@@ -270,6 +282,8 @@ class Visit:
             await self._publishers(session, chat, data["publishers"])
         elif "joining" in data:
             self._stage.arrive(data["joining"]["id"], data["joining"].get("display"))
+        elif "id" in data and "display" in data:
+            self._rename(data["id"], data["display"])
         for name, left in (
             ("unpublished", self._stage.rise),
             ("leaving", self._stage.leave),
@@ -277,6 +291,11 @@ class Visit:
         ):
             if name in data and data[name] != "ok":
                 await self._left(data[name], left(data[name]))
+
+    def _rename(self, number: int | str, display: Any) -> None:
+        sitting = self._stage.rename(number, display)
+        if sitting is not None:
+            self._told.renamed(sitting)
 
     async def _publishers(self, session: JanusSession, chat: Chat, publishers: list[Mapping[str, Any]]) -> None:
         for publisher in self._stage.in_order(publishers):
@@ -323,7 +342,9 @@ class Visit:
 
         listener = SeatListener(session, feed, source, deaf, lambda: self._private)
         self.listeners[sitting.number] = listener
-        self._listening[sitting.number] = (mid, asyncio.create_task(_until_lost(session, listener)))
+        task = asyncio.create_task(_until_lost(session, listener))
+        task.add_done_callback(lambda _: source.finish())  # also if it is cancelled before it begins
+        self._listening[sitting.number] = (mid, task)
         name = f"{sitting.seat}.{self._told.next_source()}"
         self._told.spawn(self._hear(session, sitting, source, listener, name))
 
@@ -358,6 +379,7 @@ async def _until_lost(session: JanusSession, listener: SeatListener) -> None:
         session.die(str(error))  # a seat that is not heard any more must not look quiet: the visit begins anew
     except Exception:
         log.exception("a seat cannot be listened to")
+        session.die("a seat cannot be listened to")
 
 
 def _now() -> float:

@@ -41,6 +41,9 @@ def check_media(address: str) -> None:
 class MediaRoom:
     """A source of sound as a room. A file is one show; a live stream is cut into shows by long silences."""
 
+    #: Voices are listened to.
+    hears: Final = True
+
     def __init__(self, address: str, hearing: Hearing, options: MediaOptions | None = None) -> None:
         self.key = RoomKey("media", address)
         self.skipped = 0

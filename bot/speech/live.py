@@ -102,14 +102,17 @@ class LiveSource:
         self.broken = 0
         self._pieces: queue.Queue[Sound | None] = queue.Queue(MAX_PIECES)
         self._stopped = threading.Event()
+        self._finished = False
 
     def push(self, piece: Sound) -> None:
         """Hand in what follows. Of too much the oldest is dropped and counted."""
         self._put(piece)
 
     def finish(self) -> None:
-        """Nothing more will come; what was handed in is still heard."""
-        self._put(None)
+        """Nothing more will come; what was handed in is still heard. May be said twice."""
+        if not self._finished:
+            self._finished = True
+            self._put(None)
 
     def stop(self) -> None:
         """End the iteration now."""

@@ -10,6 +10,7 @@ from bot.effects import OpenAlert
 from bot.policy import Watch
 from bot.schedule import Period
 from bot.store import Store
+from detectors.records import RoomKey
 from tests.bot.samples import HOST, body, progress
 from tests.stand_ins import ROOM, person
 
@@ -163,3 +164,11 @@ async def test_any_half_life_will_do(store: Store) -> None:
     assert [round((await digest(store, half_life)).ranking[0].score, 3) for half_life in (1e-3, 1.0, 1e9)] == [
         *(0.0, 0.5, 1.0),
     ]
+
+
+async def test_threads_that_are_not_listened_to_any_more_are_no_quiet_rooms(store: Store) -> None:
+    rooms = [RoomKey("discord", f"1/{number}") for number in range(3)]
+    await store.register([Watch("1", room) for room in rooms], "thread")
+    await store.end_threads(rooms[:2])
+    await store.run(lambda database: database.execute("UPDATE watch_periods SET since = '2020-01-01T00:00:00+00:00'"))
+    assert [row.room for row in (await digest(store)).rooms] == [str(rooms[2])]

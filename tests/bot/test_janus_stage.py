@@ -97,6 +97,45 @@ def test_after_a_loss_who_had_a_seat_goes_first() -> None:
     assert one.release() == []
 
 
+def test_after_a_restart_of_the_bot_seats_are_kept_by_name() -> None:
+    before = stage()
+    for number, who in enumerate(("Ana", "Ana", "Eve (2)", "Bob"), 1):
+        before.sit(number, who)
+    people = {sitting.seat: sitting.person for sitting in before.seated.values()}
+    one = stage()
+    one.keep({**people, 5: before.named("Fay", 0)})  # there is no fifth seat any more
+    assert one.in_use and one.seated == {}
+    publishers = [{"id": own, "display": name} for own, name in ((9, "Eve"), (8, "Eve (2)"), (7, "ANA"), (6, "Ana"))]
+    back = [one.sit(publisher["id"], publisher["display"]) for publisher in one.in_order(publishers)]
+    assert [(s and (s.seat, s.person, s.returned)) for s in back[:3]] == [
+        (3, people[3], True),
+        (1, people[1], True),
+        (2, people[2], True),
+    ]
+    assert back[3] is not None and (back[3].person.account.id, back[3].returned) == ("eve", False)
+    assert one.release() == []  # the last seat went to who is here
+    other = stage()
+    other.keep({2: people[2]})
+    alone = other.sit(1, "Ana")  # the namesake is gone; who had the seat has it still
+    assert alone is not None and (alone.seat, alone.person) == (2, people[2])
+
+
+def test_a_new_name_on_a_seat_is_the_same_person() -> None:
+    one = stage()
+    sat = one.sit(1, "Ana")
+    assert sat is not None
+    one.arrive(2, "Bob")
+    assert one.rename(1, "Ana") is None and one.rename(99, "x") is None and one.rename(1, None) is None
+    renamed = one.rename(1, " Bob ")
+    assert renamed is not None and renamed == one.seated[1] == one.as_now(sat) and one.sits(sat)
+    assert renamed.person == Person(sat.person.account, "Bob (2)")
+    assert one.writer("Bob", "x") == renamed.person and one.writer("Cleo", "x").account.id == "cleo"
+    assert one.rename(2, "Dan") is None and [p.account.id for p in one.audience] == ["dan"]
+    one.lose()
+    back = one.sit(7, "bob")
+    assert back is not None and (back.person, back.returned) == (renamed.person, True)
+
+
 def test_who_is_told_and_when() -> None:
     ana, bob = (stage().named(name, 0) for name in ("Ana", "Bob"))
     notices = Notices()

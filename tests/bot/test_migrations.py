@@ -93,7 +93,7 @@ ROWS: dict[str, list[dict[str, Any]]] = {
 
 #: What is known of when a watch of the settings file began: nothing.
 ALWAYS: dict[str, Any] = {"community": "77", "room": ROOM, "since": BEGINNING, "until": None}
-ALWAYS |= {"host": None, "host_name": None}
+ALWAYS |= {"id": 1, "host": None, "host_name": None}
 
 
 @pytest.fixture
@@ -187,11 +187,7 @@ def test_periods_of_watches_are_reckoned_from_what_was_written_down(
     tmp_path: Path, source: str, paused: int, done: tuple[str, ...], periods: list[tuple[str, str | None]]
 ) -> None:
     database = Database(tmp_path / "old.db")
-    former = Migrations("pitchwatch")
-    for each in migrations._migrations:
-        if each.name != "watches_have_periods":
-            former(name=each.name)(each.fn)
-    former.apply(database)
+    migrations.apply(database, stop_before="watches_have_periods")
     for name in ("rooms", "accounts", "shows", "alerts"):
         database.table(name).insert_all(ROWS[name])
     watch = ROWS["watches"][0] | {"source": source, "paused": paused}

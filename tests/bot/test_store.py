@@ -86,7 +86,7 @@ async def test_everything_that_an_alert_needs_is_written(store: Store) -> None:
             }
         ],
         "watch_periods": [
-            {"community": "local", "room": "replay:show.jsonl", "host": None, "host_name": None},
+            {"id": 1, "community": "local", "room": "replay:show.jsonl", "host": None, "host_name": None},
         ],
         "accounts": [{"id": "replay:script:@host", "platform": "replay", "server": "script", "name": "@host"}],
         "shows": [

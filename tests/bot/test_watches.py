@@ -4,7 +4,7 @@ import pytest
 
 from bot.policy import Watch
 from bot.store import Store
-from bot.watches import RefusedWatchError, add_watch, list_watches, remove_watch, room_of, room_settings
+from bot.watches import RefusedWatchError, add_watch, list_watches, named_room, remove_watch, room_of, room_settings
 from config.settings import RoomSettings, StreamSettings
 from detectors.records import Account, Person, RoomKey
 
@@ -30,6 +30,8 @@ async def add(store: Store, community: str, room: RoomKey, **options: str) -> No
         ("media", "http://169.254.169.254/latest", "watch.host"),
         ("media", "file:///etc/passwd", "watch.no_address"),
         ("media", "pipe:0", "watch.no_address"),
+        ("media", "http://[x", "watch.no_address"),
+        ("janus", "wss://[x]/janus", "watch.no_address"),
         ("janus", "https://live.example/janus#1", "watch.no_address"),
         ("discord", "lounge", "watch.no_channel"),
         ("replay", "show.jsonl", "watch.no_kind"),
@@ -45,6 +47,22 @@ def test_what_is_allowed() -> None:
     assert room_of("discord", "<#5>", 77, STREAMS) == RoomKey("discord", "77/5")
     assert room_of("media", " https://cdn.LIVE.example/a ", 77, STREAMS).address == "https://cdn.LIVE.example/a"
     assert room_of("janus", "wss://live.example/janus#12", 77, STREAMS).kind == "janus"
+
+
+@pytest.mark.parametrize(
+    ("name", "room"),
+    [
+        ("<#5>", RoomKey("discord", "77/5")),
+        (" 5 ", RoomKey("discord", "77/5")),
+        ("77/5", RoomKey("discord", "77/5")),
+        ("discord:77/5", RoomKey("discord", "77/5")),
+        ("media:https://live.example/a", RoomKey("media", "https://live.example/a")),
+        ("https://live.example/a", RoomKey("media", "https://live.example/a")),
+        ("wss://live.example/janus#1", RoomKey("janus", "wss://live.example/janus#1")),
+    ],
+)
+def test_a_room_goes_by_several_names(name: str, room: RoomKey) -> None:
+    assert named_room(name, 77) == room
 
 
 async def test_the_quota_counts_what_is_watched_not_what_was(store: Store) -> None:

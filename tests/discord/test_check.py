@@ -5,8 +5,11 @@ from pathlib import Path
 
 import pytest
 
-from bot.effects import Record
-from detectors.records import Account, Message, Person
+from bot.effects import Participation, Record, ShowProgress
+from bot.policy import Watch
+from bot.watches import add_watch
+from config.settings import StreamSettings
+from detectors.records import Account, Message, Person, RoomKey, ShowInfo
 from tests.bot.samples import HOST, quote
 from tests.discord.bot import bot_at, only
 from tests.discord.test_settings import Place, place
@@ -58,6 +61,30 @@ async def test_nothing_known_is_said_as_such_with_since_when(place: Place) -> No
     assert "Nothing is known about" in text
     assert "Listening since <t:" in text
     assert "Name three campaigns" in text
+
+
+async def test_who_speaks_on_a_site_goes_by_their_name_there(place: Place) -> None:
+    streams = {"@Kay": "https://www.twitch.tv/kay", "@Lee": "https://youtu.be/abc123", "@Max": "https://live.example/a"}
+    voice = Person(Account("media", "stream", "@speaker"), "@speaker")
+    rooms = [RoomKey("media", address) for address in streams.values()]
+    allowed = StreamSettings(hosts=["twitch.tv", "youtu.be", "live.example"])
+    for said, room in zip(streams, rooms, strict=True):
+        watch = Watch(str(place.guild.id), room, "discord:9", consent=True)
+        await add_watch(place.bot.store, watch, "discord:discord:1", {"host": said}, allowed)
+    for number, room in enumerate(rooms):
+        info = ShowInfo(f"show-{number}", room, "An evening", voice, "en", None)
+        part = Participation(voice, 30, 3, 300, 600.0, True)
+        await place.bot.store.apply([ShowProgress(info, 600.0, 30, 0, 0, 0.0, (part,))])
+    found = {
+        who: "Nothing is known" not in (await place.ask(place.member, "check", who=who)).text
+        for who in ("twitch:kay", "Twitch:@Kay", "youtube:Lee", "youtube:kay", "twitch:max", "media:max", "twitch:x")
+    }
+    assert [who for who, known in found.items() if known] == ["twitch:kay", "Twitch:@Kay", "youtube:Lee", "media:max"]
+    figure = {"who": "twitch:kay", "what": "followers", "value": 312.0, "source": "profile"}
+    assert "Noted" in (await place.ask(place.moderator, "record", **figure)).text
+    await place.bot.raise_alert(place.channel, person=Person(Account("twitch", "twitch", "9"), "kay"))
+    card = (await place.ask(place.moderator, "check", who="twitch:kay")).text
+    assert "312" not in card  # an account of the platform itself comes first
 
 
 async def test_what_another_server_heard_is_not_told(place: Place) -> None:

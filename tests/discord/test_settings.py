@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import AsyncIterator, Mapping
+from contextlib import AbstractAsyncContextManager, nullcontext
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ class Rooms:
     health: dict[RoomKey, RoomHealth] = field(default_factory=dict)
     refusals: dict[RoomKey, Message] = field(default_factory=dict)
     threads: int = 0
+
+    def changing(self, key: RoomKey) -> AbstractAsyncContextManager[None]:
+        return nullcontext()
 
     async def reload(self, key: RoomKey) -> None:
         self.reloaded.append(key)
@@ -289,6 +293,16 @@ async def test_addresses_are_shown_without_what_may_be_a_key(place: Place) -> No
     text = (await place.ask(place.moderator, "status")).text
     assert "403 for" in text
     assert "secret" not in text
+
+
+async def test_a_channel_is_paused_and_removed_by_its_mention(place: Place) -> None:
+    lounge = place.guild.channel("lounge")
+    await place.ask(place.manager, "watch add", kind="discord", place=lounge.mention)
+    assert "paused" in (await place.ask(place.manager, "watch pause", room=lounge.mention)).text
+    assert "not listened to any more" in (await place.ask(place.manager, "watch remove", room=lounge.mention)).text
+    assert "There is no watch" in (await place.ask(place.manager, "watch remove", room=place.channel.mention)).text
+    wrong = await place.ask(place.manager, "watch add", kind="media", place="http://[x", consent=True)
+    assert "http, https, rtmp, rtmps" in wrong.text
 
 
 async def test_rooms_are_completed_for_managers_only(place: Place) -> None:

@@ -203,3 +203,12 @@ async def test_one_statement_a_day_counts_from_when_it_was_kept(place: Place, mo
     opened = await open_contest(place, place.member)
     assert "Moderators decide" in (await send(place, place.member, opened, "kept")).text
     assert "less than a day ago" in (await open_contest(place, place.member)).text
+
+
+async def test_of_a_dry_run_nobody_is_told_before_moderators_confirmed_it(place: Place) -> None:
+    alert = await place.bot.raise_alert(place.channel, person=as_person(place.member), dry_run=True)
+    refused = await open_contest(place, place.member)
+    assert refused.modal is None
+    assert "No warning" in refused.text
+    await place.bot.reviews.decide(alert, str(place.guild.id), "discord:discord:1", "confirmed")
+    assert (await open_contest(place, place.member)).modal is not None

@@ -51,9 +51,12 @@ class Stream:
 
     def begin(self, number: int) -> None:
         self.show, self.at = f"show-{number}", 0.0
-        info = ShowInfo(self.show, KEY, f"Evening {number}", VOICE, "en", datetime.now(UTC))
+        info = self.info(number)
         seat = SeatChange(f"{self.show}/seat", 0.0, 1, VOICE, "joined")
         self.queue.put_nowait([RoomState(f"{self.show}/open", 0.0, "open", info), seat])
+
+    def info(self, number: int) -> ShowInfo:
+        return ShowInfo(f"show-{number}", KEY, f"Evening {number}", VOICE, "en", datetime.now(UTC))
 
     def say(self, *texts: str) -> None:
         for text in texts:
@@ -169,7 +172,7 @@ async def test_whoever_comes_late_sees_nothing_from_before_and_the_room_goes_on(
 
     await two.watch(host="@Lee")
     text = await two.seen()
-    for word in ('Kay"', "in paris", "312", str(one.guild.id), alert, "confirmed by"):
+    for word in ('Kay"', "in paris", "a profile page", str(one.guild.id), alert, "confirmed by"):
         assert word not in text
     assert "No warnings." in text
     assert r"Nothing is known about **\@Kay**" in text
@@ -256,3 +259,57 @@ async def test_a_new_channel_or_host_reaches_a_room_that_goes_on(both: Both) -> 
     assert "@Kim" in to.last.text
     assert "in paris" not in to.last.text
     assert (stream.opened, stream.closed, len(one.channel.messages)) == (1, 0, 1)
+
+
+def heard(text: str) -> list[dict[str, Any]]:
+    """Return the rows of an export that say what was heard."""
+    rows = [json.loads(line) for line in text.splitlines() if line.startswith("{")]
+    return [row for row in rows if row["type"] in ("shows", "participations", "alerts")]
+
+
+async def test_whoever_leaves_in_the_middle_of_a_show_hears_nothing_more_of_it(both: Both) -> None:
+    one, two, stream = both.one, both.two, both.stream
+    await one.watch(host="@Kay")
+    await two.watch(host="@Lee")
+    stream.begin(1)
+    stream.teach_and_sell("in paris")
+    await one.warned(1)
+    await two.warned(1)
+    await one.server.wait_for(stream.queue.empty)
+    assert "not listened to any more" in (await one.ask(one.manager, "watch remove", room=str(KEY))).text
+    await one.server.wait_for(lambda: "listens no more" in one.channel.last.text)
+    before, message = heard(await one.seen()), one.channel.last.text
+    (part,) = (row for row in before if row["type"] == "participations")
+    assert (part["lines"], part["account"]) == (16, "media:stream:@kay")
+
+    stream.say(*(f"and places in rome are few, write to me {number} $" for number in range(20)))
+    stream.end()
+    await two.server.wait_for(lambda: "the show is over" in two.channel.last.text)
+    assert heard(await one.seen()) == before
+    assert one.channel.last.text == message
+    (theirs,) = (row for row in heard(await two.seen()) if row["type"] == "participations")
+    assert theirs["lines"] == 36
+
+
+async def test_whoever_comes_late_is_told_of_its_own_part_also_when_the_room_is_opened_again(both: Both) -> None:
+    one, two, stream = both.one, both.two, both.stream
+    await one.watch(host="@Kay")
+    stream.begin(1)
+    stream.teach_and_sell("in paris")
+    await one.warned(1)
+    await one.server.wait_for(stream.queue.empty)
+    await two.watch(host="@Lee")
+    stream.queue.put_nowait(RoomLostError("gone"))
+    stream.queue.put_nowait([RoomState("show-1/open2", 0.0, "open", stream.info(1))])
+    stream.say(*(f"and places in rome are few, write to me {number} $" for number in range(4)))
+    await two.warned(1)
+    await two.server.wait_for(stream.queue.empty)
+    assert "heard: Evening 1, 1 min so far" in (await two.ask(two.moderator, "status")).text
+    assert "heard: Evening 1, 3 min so far" in (await one.ask(one.moderator, "status")).text
+    alert = next(n.rpartition(":")[2] for n in two.channel.last.custom_ids if n.startswith("pw:confirm:"))
+    why = (await two.ask(two.moderator, "why", alert=alert)).text
+    assert "it began before this server listened" in why
+    assert "separate passages" not in why
+    await two.ask(two.manager, "watch remove", room=str(KEY))
+    (part,) = (row for row in heard(await two.seen()) if row["type"] == "participations")
+    assert (part["lines"], part["account"]) == (4, "media:stream:@lee")

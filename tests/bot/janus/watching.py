@@ -4,17 +4,21 @@ import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from bot.commands.janus_server import URL
+from bot.parcels import read_left
 from bot.policy import Watch
 from bot.reading import ModelStage
+from bot.rooms import Left
 from bot.rooms.janus import JanusRoom
 from bot.speech.hearing import Hearing
 from bot.store import MEMORY, Store
 from bot.watch import Watcher
 from config.settings import PolicySettings
 from detectors.classifier import SHIPPED_MODEL, Classifier
+from detectors.records import RoomKey
 from tests.servers.janus import ROOM, Listening
 
 
@@ -39,6 +43,7 @@ class Watched:
     told: Onlooker
     running: "asyncio.Task[None]"
     store: Store
+    watcher: Watcher
 
     async def rows(self, table: str) -> list[dict[str, Any]]:
         """Return what is in a table."""
@@ -56,11 +61,15 @@ class Watched:
 
 
 @asynccontextmanager
-async def watched(hearing: Hearing) -> AsyncIterator[Watched]:
-    """Have the room watched, with everything that a running bot puts behind it."""
-    store = Store(MEMORY, 1.0)
+async def watched(hearing: Hearing | None, database: Path | str = MEMORY) -> AsyncIterator[Watched]:
+    """Have the room watched, with everything that a running bot puts behind it; at the end it stops as a bot does."""
+    store = Store(database, 1.0)
     await store.open()
-    room = JanusRoom(f"{URL}#{ROOM}", hearing)
+
+    async def resume(key: RoomKey) -> Left | None:
+        return await store.run(lambda database: read_left(database, key))
+
+    room = JanusRoom(f"{URL}#{ROOM}", hearing, resume=resume)
     told = Onlooker(room)
     watch = Watch("local", room.key, consent=True)
     await store.register([watch], source="test")
@@ -68,9 +77,10 @@ async def watched(hearing: Hearing) -> AsyncIterator[Watched]:
     watcher = Watcher(room, [watch], stage, store, PolicySettings.model_validate({}), (told,))
     running = asyncio.create_task(watcher.run())
     try:
-        yield Watched(told, running, store)
+        yield Watched(told, running, store, watcher)
     finally:
         running.cancel()
         await asyncio.gather(running, return_exceptions=True)
+        await watcher.save()
         await store.close()
         stage.close()
