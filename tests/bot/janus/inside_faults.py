@@ -249,10 +249,12 @@ async def test_a_seat_that_cannot_be_heard_is_told_of_while_it_lasts(
         (listener,) = visit.listeners.values()
         await people.do("mute", "Ana")  # whoever is muted is not unheard
         await until(lambda: listener.connections > 0)
-        await asyncio.sleep(1.0)
-        count = len(await told.count(Unheard, lambda e: True, 3))
-        await asyncio.sleep(2.5)
-        assert len(await told.count(Unheard, lambda e: True, 3)) == count
+        counts = [0]
+        async with asyncio.timeout(20.0):
+            # The slice that was under way may still come; two and a half slices without another one, and it is over.
+            while counts[-1] != (count := len(await told.count(Unheard, lambda e: True, 3))):
+                counts.append(count)
+                await asyncio.sleep(2.5)
 
 
 @pytest.mark.parametrize("kind", ["token", "api_secret"])
