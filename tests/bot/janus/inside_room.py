@@ -196,10 +196,11 @@ async def test_frozen_killed_and_muted_speakers(tmp_path: Path, hearing: Hearing
 async def test_a_frozen_seat_is_subscribed_to_anew(
     tmp_path: Path, hearing: Hearing, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("bot.rooms.janus_seat.SILENT_SECONDS", 1.0)
     async with janus(tmp_path) as (_, people), listening(hearing) as told:
         assert await people.do("sit", "host", sound=talk(tmp_path / "talk.ogg")[0], room=ROOM) is None
         line = await told.seen(Line, lambda e: e.kind == "speech", 20.0)
+        # From here on only: the first connection may take longer than a second.
+        monkeypatch.setattr("bot.rooms.janus_seat.SILENT_SECONDS", 1.0)
         assert told.room.visit is not None
         (listener,) = told.room.visit.listeners.values()
         await people.do("mute", "host")
@@ -208,8 +209,7 @@ async def test_a_frozen_seat_is_subscribed_to_anew(
                 await asyncio.sleep(0.1)
         await people.do("unmute", "host")
         await told.seen(Line, lambda e: e.at > line.until + 1.0, 20.0)
-        # Nobody can tell: muted, perhaps. (The first connection may take longer than the second that it has here.)
-        assert not [e for e in told.events if isinstance(e, Unheard) and e.until > line.at]
+        assert not [e for e in told.events if isinstance(e, Unheard)]  # nobody can tell: muted, perhaps
 
 
 async def test_janus_is_killed_and_comes_back(
