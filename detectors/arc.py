@@ -44,20 +44,21 @@ WORDS_PER_SECOND: Final = 2.5
 class ArcParameters:
     """What `arc` is fitted by. Times in seconds, everything else in log-odds unless said otherwise."""
 
-    base: float = -4.68  #: where everybody starts
-    pivot: float = 0.363  #: pitch probability at which a line speaks neither for nor against
-    line_most: float = 4.0  #: most that one line can add
-    present: float = 0.329  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
-    half_life: float = 465.0  #: after this long without new evidence, half of it is left
-    taught_after: float = 217.0  #: teaching heard before a pitch counts in full from this long on
-    taught_bonus: float = 2.5  #: how much it then adds
-    passage_gap: float = 38.5  #: quiet that makes what follows a second passage
-    passage_bonus: float = 1.55  #: what each further passage adds, up to two of them
-    shield_time: float = 120.0  #: how long after a sponsor read or a warning a pitch line counts less
-    shield_factor: float = 0.064  #: by what factor it counts less
-    pull: float = 2.18  #: how much a sponsor read or a warning takes off the speaker's evidence
-    audience: float = 0.5  #: for somebody in the chat who sells for the presenter
-    stage: float = 0.0  #: share of what others in the show have gathered lately that counts for the speaker as well
+    base: float = -4.8  #: where everybody starts
+    pivot: float = 0.374  #: pitch probability at which a line speaks neither for nor against
+    line_most: float = 5.0  #: most that one line can add
+    present: float = 0.311  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
+    half_life: float = 301.176  #: after this long without new evidence, half of it is left
+    taught_after: float = 311.507  #: teaching heard before a pitch counts in full from this long on
+    taught_bonus: float = 2.102  #: how much it then adds
+    passage_gap: float = 61.978  #: quiet that makes what follows a second passage
+    passage_bonus: float = 1.689  #: what each further passage adds, up to two of them
+    shield_time: float = 112.504  #: how long after a sponsor read or a warning a pitch line counts less
+    shield_factor: float = 0.777  #: by what factor it counts less
+    pull: float = 0.608  #: how much a sponsor read or a warning takes off the speaker's evidence
+    audience: float = 1.0  #: for somebody in the chat who sells for the presenter
+    stage: float = 0.04  #: share of what others in the show have gathered lately that counts for the speaker as well
+    sure: float = 0.65  #: pitch probability that one quote must have before anything is said
     floor: float = -3.0  #: below this nothing is said at all
     episode_gap: float = 600.0  #: quiet that ends an episode
 
@@ -74,6 +75,7 @@ class Track:
     since: float = 0.0
     last_at: float = 0.0
     passages: int = 0
+    surest: float = 0.0
     taught: float = 0.0
     shield_until: float = -1.0
     presenter: Person | None = None
@@ -133,7 +135,8 @@ class Arc:
         """Let the track fade to now and return what the line adds to it; sponsor reads and warnings take off."""
         p = self._p
         track.level *= 0.5 ** (max(0.0, line.until - track.level_at) / p.half_life)
-        track.level_at = max(track.level_at, line.until)
+        # Of nothing gathered there is nothing to fade: then its time is forgotten, as in a snapshot.
+        track.level_at = max(track.level_at, line.until) if track.level else line.until
         if reading.acts["sponsor"] + reading.acts["caution"] > SHIELDING:
             track.level = max(0.0, track.level - p.pull)
             track.shield_until = line.until + p.shield_time
@@ -151,6 +154,7 @@ class Arc:
             for name, probability in told.items():
                 if probability >= FLAG_PRESENT:
                     seen[name] = max(seen.get(name, 0.0), round(probability, 4))
+        track.surest = max(track.surest, round(reading.pitch, 4))
         track.quotes.append(
             Quote(line.id, line.at, line.until, line.person, line.kind, line.text, round(reading.pitch, 4), line.seat)
         )
@@ -160,6 +164,7 @@ class Arc:
         track.number += 1
         track.since, track.last_at = line.at, line.until
         track.passages = 1
+        track.surest = 0.0
         track.taught = self._taught
         track.presenter = None  # whom they speak for is asked anew
         track.offers.clear()
@@ -170,6 +175,8 @@ class Arc:
         p = self._p
         if not track.open:
             return None  # nothing yet that could be quoted
+        if track.surest < p.sure:
+            return None  # many doubtful lines are still no line that a person would take for an offer
         if not presents and track.presenter is None:
             return None  # a viewer's own advertising is another detector's matter
         logit = p.base + track.level + show.extra_weight(track.person.account)
@@ -251,6 +258,7 @@ class Arc:
                 *(str(t.person.account), t.person.name, t.level, t.level_at, t.number, t.open, t.since, t.last_at),
                 *(t.passages, t.taught, t.shield_until, t.offers, t.cues),
                 [str(t.presenter.account), t.presenter.name] if t.presenter else None,
+                t.surest,
             ]
             for t in self._tracks.values()
             if t.number or t.level or t.shield_until > 0
@@ -262,12 +270,13 @@ class Arc:
         self._taught = numbers["taught"]
         self.timeline.restore(numbers["timeline"])
         for key, name, level, level_at, number, is_open, since, last_at, *rest in numbers["tracks"]:
-            passages, taught, shield_until, offers, cues, presenter = rest
+            passages, taught, shield_until, offers, cues, presenter, *surest = rest
             track = self._track(Person(Account.parse(key), name))
             track.level, track.level_at, track.number, track.open = level, level_at, number, is_open
             track.since, track.last_at, track.passages, track.taught = since, last_at, passages, taught
             track.shield_until, track.offers, track.cues = shield_until, dict(offers), dict(cues)
             track.presenter = Person(Account.parse(presenter[0]), presenter[1]) if presenter else None
+            track.surest = surest[0] if surest else 1.0  # 0.2.0 did not keep it; what it showed may go on
 
 
 def _log_odds(probability: float) -> float:

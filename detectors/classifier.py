@@ -4,8 +4,9 @@ Whether a line is a pitch is settled by three signs together, mixed as calibrate
 log-odds, and those of a linear model over the words of the line, alone and with the line before it. The linear model
 knows turns of phrase that the network has not met; together they are better than either.
 
-The model folder holds config.json (labels, calibration), tokenizer.json, model.onnx (8-bit weights), gate.npz,
-words.npz, and manifest.json with the sha256 of each.
+The network stands in two files: its lower layers, after which the gate may still pass chat of the audience by, and its
+upper ones. The model folder holds config.json (labels, calibration), tokenizer.json, lower.onnx and upper.onnx (8-bit
+weights), gate.npz, words.npz, and manifest.json with the sha256 of each.
 """
 
 import hashlib
@@ -24,7 +25,7 @@ from tokenizers import Tokenizer
 
 from detectors.encoding import encode
 from detectors.gate import Gate, passed_reading
-from detectors.language import detect_language, load_identifier
+from detectors.language import LANGUAGES, detect_language, load_identifier
 from detectors.ngrams import NgramModel
 from detectors.records import Kind, Reading
 from detectors.taxonomy import ACTS, CUES, LABELS, OFFERS
@@ -33,7 +34,9 @@ SHIPPED_MODEL: Final = Path(__file__).parent / "model"
 _PITCH: Final = ACTS.index("pitch")
 #: What a model folder must hold.
 GATE: Final = "gate.npz"
-FILES: Final = ("config.json", "tokenizer.json", "model.onnx", GATE, "words.npz")
+LOWER: Final = "lower.onnx"
+UPPER: Final = "upper.onnx"
+FILES: Final = ("config.json", "tokenizer.json", LOWER, UPPER, GATE, "words.npz")
 
 
 class ModelError(Exception):
@@ -49,6 +52,27 @@ class Request:
     context: tuple[str, ...] = ()
     lang: str | None = None
     gated: bool = False
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """What `calibrate` fitted: per kind a temperature and the band [low, high) of pitch probabilities in which nothing
+    is sure; per kind and language the bias and the weights of the three signs of a pitch."""
+
+    temperature: dict[str, float]
+    mix: dict[tuple[str, str], tuple[float, float, float, float]]
+    abstain: dict[str, tuple[float, float]]
+
+    @classmethod
+    def of(cls, stored: dict[str, Any]) -> "Calibration":
+        """Read what config.json holds. Raises KeyError, TypeError, ValueError or AttributeError where it is none."""
+        mix: dict[tuple[str, str], tuple[float, float, float, float]] = {}
+        for kind, languages in stored.get("mix", {}).items():
+            for lang in LANGUAGES:
+                bias, network, line, before = map(float, languages[lang])
+                mix[kind, lang] = (bias, network, line, before)
+        bands = {kind: (float(low), float(high)) for kind, (low, high) in stored.get("abstain", {}).items()}
+        return cls({kind: float(value) for kind, value in stored.get("temperature", {}).items()}, mix, bands)
 
 
 class Classifier:
@@ -76,60 +100,68 @@ class Classifier:
             self._tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
             self._gate = Gate.load(folder / GATE, self._tokenizer) if with_gate else None
             self._words = NgramModel.load(folder / "words.npz")
+            self.calibration = Calibration.of(config.get("calibration", {}))
         except ModelError:
             raise
         except Exception as error:  # tokenizers raises bare Exceptions
             raise ModelError(f"{folder}: cannot be read: {error}") from error
-        calibration = config.get("calibration", {})
-        self._temperature: dict[str, float] = calibration.get("temperature", {})
-        self._mix: dict[str, list[float]] = calibration.get("mix", {})
-        options = onnxruntime.SessionOptions()
-        options.intra_op_num_threads = 1
-        options.inter_op_num_threads = 1
-        options.log_severity_level = 3
-        # Matrices are stored in 8 bits; made whole once, at load, and not again for every line.
-        options.add_session_config_entry("session.disable_quant_qdq", "1")
-        try:
-            self._session: Any = onnxruntime.InferenceSession(
-                str(folder / "model.onnx"), options, providers=["CPUExecutionProvider"]
-            )
-        except Exception as error:  # onnxruntime raises its own unrelated types
-            raise ModelError(f"{folder / 'model.onnx'}: {error}") from error
+        if self._gate is not None and self._gate.width != config["hidden_size"]:
+            raise ModelError(f"{folder / GATE}: belongs to another network; fit it anew")
+        self._lower, self._upper = load_network(folder / LOWER), load_network(folder / UPPER)
         self._threads = ThreadPoolExecutor(threads, thread_name_prefix="classifier")
 
     def read(self, requests: Sequence[Request]) -> list[Reading]:
         """Return one reading per request, in order."""
         langs = [detect_language(request.text, request.lang) for request in requests]
-        readings: list[Reading | None] = [
-            passed_reading(lang) if self._passes_by(request) else None
-            for request, lang in zip(requests, langs, strict=True)
+        looked = self._threads.map(self._look, requests)
+        return [
+            passed_reading(lang) if row is None else self._reading(row, request, lang)
+            for request, lang, row in zip(requests, langs, looked, strict=True)
         ]
-        asked = [i for i, reading in enumerate(readings) if reading is None]
-        read = self._threads.map(lambda i: self._logits(requests[i]), asked)
-        for index, row in zip(asked, read, strict=True):
-            readings[index] = self._reading(row, requests[index], langs[index])
-        return [reading for reading in readings if reading is not None]
 
     def logits(self, requests: Sequence[Request]) -> NDArray[np.float32]:
         """Return the network's logits over `LABELS`, shape (requests, labels), before any calibration."""
-        return np.array(list(self._threads.map(self._logits, requests)))
+        return np.array(list(self._threads.map(self._through, requests)))
 
-    def _passes_by(self, request: Request) -> bool:
-        return request.gated and self._gate is not None and self._gate.passes_by(request.text)
+    def early(self, requests: Sequence[Request]) -> NDArray[np.float32]:
+        """Return what the lower layers make of the lines, shape (requests, width)."""
+        return np.array([early for _, early, _ in self._threads.map(self._begin, requests)])
 
-    def _logits(self, request: Request) -> NDArray[np.float32]:
+    def _look(self, request: Request) -> NDArray[np.float32] | None:
+        """Return the logits of a line, or None when the gate passes it by, before or after the lower layers."""
+        gate = self._gate if request.gated else None
+        said = 0.0
+        if gate is not None:
+            said = gate.logit(request.text)
+            if gate.passes_by(said):
+                return None
+        hidden, early, rest = self._begin(request)
+        if gate is not None and gate.passes_early(said, early):
+            return None
+        return self._end(hidden, rest)
+
+    def _through(self, request: Request) -> NDArray[np.float32]:
+        hidden, _, rest = self._begin(request)
+        return self._end(hidden, rest)
+
+    def _begin(self, request: Request) -> tuple[NDArray[np.float32], NDArray[np.float32], dict[str, Any]]:
+        """Return the lower layers' vectors, their mean over the line's own tokens, and what the upper ones need."""
         line = encode(self._tokenizer, request.text, request.kind, request.context)
         ids = np.array([line.ids], dtype=np.int64)
-        types = np.array([line.types], dtype=np.int64)
-        feed = {"input_ids": ids, "attention_mask": np.ones_like(ids), "token_type_ids": types}
-        logits: NDArray[np.float32] = self._session.run(["logits"], feed)[0][0]
+        rest = {"attention_mask": np.ones_like(ids), "token_type_ids": np.array([line.types], dtype=np.int64)}
+        hidden, early = self._lower.run(["hidden", "early"], {"input_ids": ids, **rest})
+        return hidden, early[0], rest
+
+    def _end(self, hidden: NDArray[np.float32], rest: dict[str, Any]) -> NDArray[np.float32]:
+        logits: NDArray[np.float32] = self._upper.run(["logits"], {"hidden": hidden, **rest})[0][0]
         return logits
 
     def _reading(self, logits: NDArray[np.float32], request: Request, lang: str) -> Reading:
-        scaled = logits.astype(np.float64) / self._temperature.get(request.kind, 1.0)
+        known = self.calibration
+        scaled = logits.astype(np.float64) / known.temperature.get(request.kind, 1.0)
         acts = np.exp(scaled[: len(ACTS)] - scaled[: len(ACTS)].max())
         acts /= acts.sum()
-        mix = self._mix.get(request.kind)
+        mix = known.mix.get((request.kind, lang))
         if mix is not None:
             bias, *weights = mix
             signs = (pitch_log_odds(logits), *word_signs(self._words, request.text, request.context))
@@ -139,12 +171,28 @@ class Classifier:
             acts[_PITCH] = pitch
             acts /= acts.sum()
         flags = 1.0 / (1.0 + np.exp(-logits[len(ACTS) :].astype(np.float64)))
+        low, high = known.abstain.get(request.kind, (1.0, 1.0))
         return Reading(
             dict(zip(ACTS, acts.tolist(), strict=True)),
             dict(zip(OFFERS, flags[: len(OFFERS)].tolist(), strict=True)),
             dict(zip(CUES, flags[len(OFFERS) :].tolist(), strict=True)),
             lang,
+            unsure=bool(low <= acts[_PITCH] < high),
         )
+
+
+def load_network(path: Path) -> Any:
+    """Load a part of the network, computing on one thread. Raises ModelError."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.inter_op_num_threads = 1
+    options.log_severity_level = 3
+    # Matrices are stored in 8 bits; made whole once, at load, and not again for every line.
+    options.add_session_config_entry("session.disable_quant_qdq", "1")
+    try:
+        return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime raises its own unrelated types
+        raise ModelError(f"{path}: {error}") from error
 
 
 def pitch_log_odds(logits: NDArray[np.float32]) -> float:

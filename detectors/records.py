@@ -149,7 +149,8 @@ Event = SeatChange | Line | AccountFact | RoomState | Unheard | Tick
 class Reading:
     """What the models make of a line. `acts` sum to 1; offers and cues are probabilities of their own.
 
-    `by` says who read it: the transformer, or the gate that passes clearly harmless chat by.
+    `by` says who read it: the transformer, or the gate that passes clearly harmless chat by. `unsure` says that its
+    pitch probability lies in the band in which the classifier abstains: such a line is too often taken wrongly.
     """
 
     acts: Mapping[str, float]
@@ -157,6 +158,7 @@ class Reading:
     cues: Mapping[str, float]
     lang: str
     by: Literal["gate", "transformer"] = "transformer"
+    unsure: bool = False
 
     @property
     def pitch(self) -> float:

@@ -238,12 +238,12 @@ def test_an_empty_show_has_a_summary(tmp_path: Path) -> None:
 def test_a_damaged_model_is_named(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     shutil.copytree(ROOT / "detectors" / "model", folder)
-    with (folder / "model.onnx").open("r+b") as file:
+    with (folder / "upper.onnx").open("r+b") as file:
         file.seek(100_000)
         file.write(b"damage")
     done = pitchwatch("replay", EVENING, PITCHWATCH_MODELS__FOLDER=str(folder))
     assert done.returncode == 1
-    assert b"model.onnx: is damaged" in done.stderr and len(done.stderr.splitlines()) == 1
+    assert b"upper.onnx: is damaged" in done.stderr and len(done.stderr.splitlines()) == 1
 
 
 def test_a_locked_database_is_said_and_nothing_half_written(tmp_path: Path) -> None:

@@ -137,9 +137,11 @@ def reading_line(line_id: Any, reading: Reading) -> dict[str, Any]:
         "offers": {name: round(value, 6) for name, value in reading.offers.items()},
         "cues": {name: round(value, 6) for name, value in reading.cues.items()},
         "lang": reading.lang,
+        "unsure": reading.unsure,
     }
 
 
 def _print(console: Console, line_id: Any, request: Request, reading: Reading) -> None:
     label = Text(f"{reading.act:8}", ACT_STYLES[reading.act])
-    console.print(Text.assemble(f"{line_id!s:>8} ", label, f" {reading.pitch:4.0%} ", request.text))
+    doubt = "?" if reading.unsure else " "
+    console.print(Text.assemble(f"{line_id!s:>8} ", label, f" {reading.pitch:4.0%}{doubt} ", request.text))

@@ -3,7 +3,8 @@
 Rows need `text`, `kind` and `label` (or `act`); `lang`, `context`, `channel`, `video` and `id` are used where they
 are there. Beside the classifier stand TF-IDF with logistic regression, trained on the same lines, and a keyword
 list. Speech is measured as pitch or not, chat as spam (or pitch) or not. Intervals are bootstrapped over videos. Below
-stands, for each other label, the share of its rows that the classifier takes for what is looked for.
+stands, for each other label, the share of its rows that the classifier takes for what is looked for, and what it is
+worth that it abstains.
 """
 
 import argparse
@@ -22,6 +23,7 @@ from rich.table import Table
 from sklearn.metrics import average_precision_score, f1_score, precision_recall_curve
 
 from detectors.classifier import SHIPPED_MODEL, Classifier, ModelError, Request
+from detectors.records import Reading
 from detectors.training.baselines import fit_tfidf, keyword_scores, tfidf_scores
 from detectors.training.passages import read_lines, training_files
 
@@ -71,13 +73,22 @@ def load_rows(path: Path, kind: str) -> Rows:
 
 def classifier_scores(classifier: Classifier, rows: Rows, kind: str) -> Scores:
     """Return the probability of what is looked for, per row."""
-    scores = []
+    return scores_of(classifier_readings(classifier, rows), kind)
+
+
+def scores_of(readings: Sequence[Reading], kind: str) -> Scores:
+    """Return the probability of what is looked for in this kind of line."""
+    return np.array([one.pitch + (one.acts["spam"] if kind == "chat" else 0.0) for one in readings])
+
+
+def classifier_readings(classifier: Classifier, rows: Rows) -> list[Reading]:
+    """Return a reading per row."""
+    readings: list[Reading] = []
     for start in track(
         range(0, len(rows.requests), 64), description="reading", console=Console(stderr=True), transient=True
     ):
-        read = classifier.read(rows.requests[start : start + 64])
-        scores += [reading.pitch + (reading.acts["spam"] if kind == "chat" else 0.0) for reading in read]
-    return np.array(scores)
+        readings += classifier.read(rows.requests[start : start + 64])
+    return readings
 
 
 def precision_at_recall(truth: NDArray[np.bool_], scores: Scores, recall: float = 0.9) -> float:
@@ -159,6 +170,27 @@ def mistaken(rows: Rows, scores: Scores) -> list[dict[str, Any]]:
     return results
 
 
+def abstained(rows: Rows, scores: Scores, unsure: NDArray[np.bool_]) -> list[dict[str, Any]]:
+    """Return how many rows lie in the band in which the classifier abstains, and the share that is taken wrongly (at
+    .5) in it and outside of it."""
+    results = []
+    for name, inside in (("in the band", unsure), ("outside the band", ~unsure)):
+        if inside.any():
+            wrong = (scores[inside] >= 0.5) != rows.truth[inside]
+            low, high = bootstrap_share(wrong, rows.groups[inside])
+            results.append(
+                {
+                    "slice": name,
+                    "model": "taken wrongly",
+                    "rows": int(inside.sum()),
+                    "share": round(float(rows.truth[inside].mean()), 3),
+                    "share_mistaken": round(float(wrong.mean()), 4),
+                    "interval": [round(low, 4), round(high, 4)],
+                }
+            )
+    return results
+
+
 def bootstrap_share(hit: NDArray[np.bool_], groups: NDArray[Any], seed: int = 3) -> tuple[float, float]:
     """Return the 95 % interval of a share when whole groups are drawn with replacement."""
     dice = np.random.default_rng(seed)
@@ -204,7 +236,8 @@ def evaluate(path: Path, model: Path, baselines: bool = True) -> list[dict[str, 
         rows = load_rows(path, kind)
         if len(rows.requests) < LEAST_ROWS or rows.truth.all() or not rows.truth.any():
             continue
-        scored = {"classifier": classifier_scores(classifier, rows, kind)}
+        readings = classifier_readings(classifier, rows)
+        scored = {"classifier": scores_of(readings, kind)}
         texts = [request.text for request in rows.requests]
         if baselines:
             tfidf = fit_tfidf([line.text for line in train], [line.act for line in train])
@@ -213,6 +246,8 @@ def evaluate(path: Path, model: Path, baselines: bool = True) -> list[dict[str, 
                 scored["tf-idf"] = scored["tf-idf"] + tfidf_scores(tfidf, texts, "spam")
             scored["keywords"] = keyword_scores(texts)
         found = [*measure(rows, scored), *mistaken(rows, scored["classifier"])]
+        if kind == "speech":  # the band is one of pitches; in chat, spam is looked for as well
+            found += abstained(rows, scored["classifier"], np.array([reading.unsure for reading in readings]))
         results += [{"kind": kind, **result} for result in found]
     return results
 

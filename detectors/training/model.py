@@ -49,8 +49,13 @@ class PitchModel(BertPreTrainedModel):
         hidden = self.bert(
             input_ids=input_ids, attention_mask=attention_mask, token_type_ids=token_type_ids
         ).last_hidden_state
-        own = (token_type_ids * attention_mask).unsqueeze(-1).to(hidden.dtype)
-        return (hidden * own).sum(1) / own.sum(1)
+        return own_mean(hidden, attention_mask, token_type_ids)
+
+
+def own_mean(hidden: torch.Tensor, attention_mask: torch.Tensor, token_type_ids: torch.Tensor) -> torch.Tensor:
+    """Return the mean of `hidden` (lines, tokens, width) over the tokens of type 1, shape (lines, width)."""
+    own = (token_type_ids * attention_mask).unsqueeze(-1).to(hidden.dtype)
+    return (hidden * own).sum(1) / own.sum(1)
 
 
 def loss(logits: torch.Tensor, acts: torch.Tensor, flags: torch.Tensor, flag_weight: float = 1.0) -> torch.Tensor:

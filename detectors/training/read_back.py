@@ -7,6 +7,7 @@ Gives a `transformers` checkpoint with the same labels, to look into, to tune fu
 import argparse
 import re
 import shutil
+from itertools import chain
 from pathlib import Path
 
 import numpy as np
@@ -16,17 +17,18 @@ from numpy.typing import NDArray
 from onnx import numpy_helper
 from transformers import BertConfig
 
+from detectors.classifier import LOWER, UPPER
 from detectors.training.model import PitchModel
 
-_NODE = re.compile(r"/model/(.+?)/(?:Gemm|MatMul)_whole")
+_NODE = re.compile(r"/(?:model/)?(.+?)/(?:Gemm|MatMul)_whole")
 
 
 def read_back(folder: Path) -> PitchModel:
     """Return the model of a model folder. Raises ValueError when its graph is not one that `export` writes."""
-    graph = onnx.load(str(folder / "model.onnx")).graph
-    stored = {one.name: numpy_helper.to_array(one) for one in graph.initializer}
+    graphs = [onnx.load(str(folder / part)).graph for part in (LOWER, UPPER)]
+    stored = {one.name: numpy_helper.to_array(one) for graph in graphs for one in graph.initializer}
     weights = {name.removeprefix("model."): value for name, value in stored.items() if _is_parameter(name, value)}
-    for node in graph.node:
+    for node in chain.from_iterable(graph.node for graph in graphs):
         if node.op_type == "DequantizeLinear":  # a matrix, transposed: steps and their size per column
             steps, size = (stored[name].astype(np.float32) for name in node.input[:2])
             weights[_parameter(node.name)] = (steps * size).T

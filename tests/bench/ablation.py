@@ -1,8 +1,9 @@
-"""What each part of the detection brings: `python -m tests.bench.ablation DIR… [--json]`.
+"""What each part of the detection brings: `python -m tests.bench.ablation DIR… [--cache DIR] [--json]`.
 
 Every row leaves one part out and measures whole shows and single lines again (average precision of a line being
 inside a pitch of its speaker, as the truth has it). Parts of `arc` cost nothing to leave out; the others have all lines
-read anew.
+read anew. A second look and weights of other detectors are not built in: `second_look` and `detectors` beside this
+file tell why.
 """
 
 import argparse
@@ -25,6 +26,7 @@ from detectors.arc import ArcParameters
 from detectors.classifier import SHIPPED_MODEL, Classifier, Request
 from detectors.records import Line, Reading
 from detectors.training.manifest import write_manifest
+from tests.bench.readings import shows_of
 from tests.bench.shows import TruthShow, judge, read_shows, summarise
 
 #: Parts of `arc`, each with the value that makes it do nothing.
@@ -33,6 +35,7 @@ ARC_PARTS: dict[str, dict[str, float]] = {
     "second passages": {"passage_bonus": 0.0},
     "sponsor reads and warnings take off": {"pull": 0.0, "shield_factor": 1.0},
     "forgetting": {"half_life": 1e9},
+    "one sure line": {"sure": 0.0},
     "the bound of a line": {"line_most": 9.3},
 }
 
@@ -65,7 +68,6 @@ def readers(folder: Path) -> dict[str, LineReader]:
     """Return a reader per part that is left out of reading lines."""
     classifier = Classifier(folder)
     return {
-        "nothing": classifier,
         "context": Changed(classifier, lambda request: replace(request, context=())),
         "gate": Changed(classifier, lambda request: replace(request, gated=False)),
         "words beside the network": without_words(folder),
@@ -99,17 +101,17 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
+    parser.add_argument("--cache", type=Path, help="keep the readings with nothing left out in this folder")
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
-    rows = []
+    shows = shows_of(given.folders, given.model, given.cache)
+    if not shows:
+        print("ablation: no show scripts with .truth.json beside them", file=sys.stderr)
+        return 2
+    rows = [measured("nothing", shows)]
+    rows += [measured(part, shows, replace(ArcParameters(), **off)) for part, off in ARC_PARTS.items()]
     for name, reader in readers(given.model).items():
-        shows = [show for folder in given.folders for show in read_shows(folder, reader)]
-        if not shows:
-            print("ablation: no show scripts with .truth.json beside them", file=sys.stderr)
-            return 2
-        rows.append(measured(name, shows))
-        if name == "nothing":
-            rows += [measured(part, shows, replace(ArcParameters(), **off)) for part, off in ARC_PARTS.items()]
+        rows.append(measured(name, [show for folder in given.folders for show in read_shows(folder, reader)]))
     if given.json:
         print(json.dumps(rows))
         return 0

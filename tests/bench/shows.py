@@ -11,6 +11,7 @@ DIR holds show scripts with `NAME.truth.json` beside them:
 
 import argparse
 import json
+import random
 import statistics
 import sys
 from collections.abc import Iterable, Sequence
@@ -36,6 +37,8 @@ from detectors.show import Show
 
 #: A warning this long after a pitch still belongs to it, in seconds.
 AFTER = 120.0
+#: Resamplings of whole shows for an interval.
+RESAMPLES = 1000
 
 
 @dataclass(frozen=True)
@@ -128,15 +131,15 @@ def judge(
     panel = Panel(arc)
     policy = Policy(Watch("bench", show.info.room), show.info.id, settings or PolicySettings.model_validate({}))
     alerts: list[OpenAlert] = []
-    for event, reading in _in_time(show):
+    for event, reading in in_time(show):
         memory.apply(event)
         episode = arc.observe(memory, event, reading) if fast else panel.observe(memory, event, reading).episode
         if episode is not None:
             alerts += [effect for effect in policy.decide(View(), episode) if isinstance(effect, OpenAlert)]
-    return _outcome(show, alerts)
+    return outcome_of(show, alerts)
 
 
-def _in_time(show: TruthShow) -> Iterable[tuple[Event, Reading | Unavailable | None]]:
+def in_time(show: TruthShow) -> Iterable[tuple[Event, Reading | Unavailable | None]]:
     """Yield events with their readings and the ticks between them, as the watcher hands them on."""
     at = 0.0
     for event, reading in zip(show.events, show.readings, strict=True):
@@ -146,7 +149,8 @@ def _in_time(show: TruthShow) -> Iterable[tuple[Event, Reading | Unavailable | N
         at = max(at, event.at)
 
 
-def _outcome(show: TruthShow, alerts: Sequence[OpenAlert]) -> Outcome:
+def outcome_of(show: TruthShow, alerts: Sequence[OpenAlert]) -> Outcome:
+    """Hold the warnings of a show against its truth."""
     hits = [(alert, pitch) for alert in alerts if (pitch := _pitch_of(show, alert)) is not None]
     delay = None
     if hits:
@@ -192,6 +196,30 @@ def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:
     }
 
 
+def intervals(outcomes: Sequence[Outcome], seed: int = 3) -> dict[str, list[float] | None]:
+    """Return 95 % intervals of the figures that are aimed at, when whole shows are drawn with replacement.
+
+    They are percentiles (Efron, 1979): where all shows were found, or none gave a false alert, the interval is a point,
+    and says less than the number of shows does.
+    """
+    dice = random.Random(seed)
+    drawn = [summarise(dice.choices(outcomes, k=len(outcomes))) for _ in range(RESAMPLES)]
+    found: dict[str, list[float]] = {"right_person_share": [], "false_per_hour": [], "median_delay": []}
+    for figures in drawn:
+        if figures["with_pitch"]:
+            found["right_person_share"].append(figures["right_person"] / figures["with_pitch"])
+        found["false_per_hour"].append(figures["false_per_hour"])
+        if figures["median_delay"] is not None:
+            found["median_delay"].append(figures["median_delay"])
+    return {name: _middle(values) if values else None for name, values in found.items()}
+
+
+def _middle(values: Sequence[float]) -> list[float]:
+    ordered = sorted(values)
+    low, high = (ordered[round(share * (len(ordered) - 1))] for share in (0.025, 0.975))
+    return [round(low, 3), round(high, 3)]
+
+
 def print_outcomes(outcomes: Iterable[Outcome]) -> None:
     """Print a line per show and the figures by language."""
     outcomes = list(outcomes)
@@ -211,6 +239,7 @@ def print_outcomes(outcomes: Iterable[Outcome]) -> None:
     ):
         if inside:
             console.print(f"{name:4} {json.dumps(summarise(list(inside)))}")
+            console.print(f"     95 % of resamplings: {json.dumps(intervals(list(inside)))}")
 
 
 def _mark(value: bool) -> str:
@@ -230,7 +259,7 @@ def main() -> int:
         return 2
     outcomes = [judge(show) for show in shows]
     if given.json:
-        print(json.dumps(summarise(outcomes)))
+        print(json.dumps(summarise(outcomes) | {"intervals": intervals(outcomes)}))
     else:
         print_outcomes(outcomes)
     return 0

@@ -1,5 +1,6 @@
 """Episodes: from lines with their readings to how sure it is that somebody sells their own."""
 
+import json
 import math
 from collections.abc import Iterable
 from dataclasses import replace
@@ -39,6 +40,7 @@ P = ArcParameters(
     shield_factor=0.5,
     pull=0.6,
     audience=-0.8,
+    sure=0.0,
     floor=-3.0,
     episode_gap=600.0,
     present=0.5,
@@ -194,6 +196,32 @@ def test_weak_lines_count_but_are_not_quoted() -> None:
 def test_what_is_as_likely_a_pitch_as_not_is_quoted(sure: float, quoted: bool) -> None:
     (state,) = Stage(replace(P, floor=-99.0)).play(pitch(1, 100.0, sure=sure))
     assert (state is not None) is quoted
+
+
+def test_nothing_is_said_on_doubtful_lines_alone() -> None:
+    parameters = replace(P, sure=0.8, episode_gap=100.0)
+    doubtful = [pitch(n, 100.0 + 10.0 * n, sure=0.79) for n in range(8)]
+    assert Stage(parameters).play(*doubtful) == [None] * 8
+    stage = Stage(parameters)
+    *before, first, after = stage.play(*doubtful, pitch(8, 190.0, sure=0.8), pitch(9, 196.0, sure=0.6))
+    assert before == [None] * 8
+    # All of it counts once one line is sure, and goes on counting when the next is not.
+    assert first is not None and first.logit > P.base + P.line_most and len(first.evidence) == 9 and after is not None
+    # The next episode needs a sure line of its own.
+    assert stage.play(pitch(10, 400.0, sure=0.79))[-1] is None
+
+
+def test_a_snapshot_keeps_how_sure_the_surest_line_was() -> None:
+    parameters = replace(P, sure=0.8)
+    stage, other_stage = Stage(parameters), Stage(parameters)
+    stage.play(pitch(1, 100.0, sure=0.9))
+    numbers = json.loads(json.dumps(stage.arc.snapshot()))
+    other_stage.arc.restore(numbers)
+    assert other_stage.play(pitch(2, 110.0, sure=0.7)) != [None]
+    former = {**numbers, "tracks": [track[:-1] for track in numbers["tracks"]]}  # as version 0.2.0 wrote it
+    older = Stage(parameters)
+    older.arc.restore(former)
+    assert older.play(pitch(2, 110.0, sure=0.7)) != [None]
 
 
 def test_later_passages_add_up_to_twice() -> None:

@@ -7,13 +7,14 @@ from pathlib import Path
 
 import pytest
 
-from detectors.classifier import Classifier, ModelError, check_files
+from detectors.classifier import Calibration, Classifier, ModelError, check_files
 from detectors.taxonomy import LABELS
 
 FILES = {
     "config.json": b"{}",
     "tokenizer.json": b"{}",
-    "model.onnx": b"weights",
+    "lower.onnx": b"weights",
+    "upper.onnx": b"further weights",
     "gate.npz": b"more weights",
     "words.npz": b"others",
 }
@@ -88,8 +89,8 @@ def test_a_damaged_file(folder: Path, name: str, change: object) -> None:
 
 
 def test_a_damaged_folder_is_never_loaded(folder: Path) -> None:
-    (folder / "model.onnx").write_bytes(b"other weights")
-    with pytest.raises(ModelError, match=re.escape(f"{folder / 'model.onnx'}: is damaged")):
+    (folder / "lower.onnx").write_bytes(b"other weights")
+    with pytest.raises(ModelError, match=re.escape(f"{folder / 'lower.onnx'}: is damaged")):
         Classifier(folder)
 
 
@@ -98,4 +99,35 @@ def test_a_model_with_other_labels_is_refused(tmp_path: Path, labels: tuple[str,
     config = json.dumps({"id2label": {str(n): label for n, label in enumerate(labels)}}).encode()
     folder = fill(tmp_path / "model", FILES | {"config.json": config})
     with pytest.raises(ModelError, match=re.escape(f"{folder / 'config.json'}: labels are not those of this version")):
+        Classifier(folder)
+
+
+def test_what_was_calibrated() -> None:
+    mix = {"speech": {"en": [-1, 1, 0.5, 0.25], "fr": [-2, 1, 0.5, 0.25]}}
+    assert Calibration.of({"temperature": {"chat": 2}, "mix": mix, "abstain": {"speech": [0.1, 0.6]}}) == Calibration(
+        {"chat": 2.0},
+        {("speech", "en"): (-1.0, 1.0, 0.5, 0.25), ("speech", "fr"): (-2.0, 1.0, 0.5, 0.25)},
+        {"speech": (0.1, 0.6)},
+    )
+    assert Calibration.of({}) == Calibration({}, {}, {})
+
+
+@pytest.mark.parametrize(
+    "stored",
+    [
+        [],
+        {"mix": {"speech": [-1.0, 1.0, 0.5, 0.25]}},
+        {"mix": {"speech": {"en": [-1.0, 1.0, 0.5, 0.25]}}},
+        {"mix": {"speech": {"en": [-1.0], "fr": [-1.0]}}},
+        {"abstain": {"speech": 0.5}},
+        {"abstain": {"speech": [0.5, "x"]}},
+        {"temperature": {"speech": None}},
+    ],
+)
+def test_a_calibration_that_is_none_is_refused(tmp_path: Path, stored: object) -> None:
+    shipped = Path(__file__).parents[2] / "detectors" / "model"
+    config = json.loads((shipped / "config.json").read_text(encoding="utf-8")) | {"calibration": stored}
+    files = {name: (shipped / name).read_bytes() for name in ("tokenizer.json", "gate.npz", "words.npz")}
+    folder = fill(tmp_path / "model", FILES | files | {"config.json": json.dumps(config).encode()})
+    with pytest.raises(ModelError, match=re.escape(f"{folder}: cannot be read: ")):
         Classifier(folder)

@@ -46,6 +46,28 @@ def test_readings_are_whole_and_a_pitch_is_told_from_a_lesson(classifier: Classi
     assert [one.lang for one in read] == ["en", "en", "en", "fr"]
 
 
+def test_a_line_in_the_band_is_unsure(classifier: Classifier) -> None:
+    low, high = classifier.calibration.abstain["speech"]
+    assert 0.0 < low < high <= 1.0
+    sure_none, sure_pitch, *_ = classifier.read(LINES)
+    assert [(one.unsure, one.pitch < low, one.pitch >= high) for one in (sure_none, sure_pitch)] == [
+        (False, True, False),
+        (False, False, True),
+    ]
+    doubtful = classifier.read([Request("so that is something I could send you if you like", "speech")])[0]
+    assert doubtful.unsure is (low <= doubtful.pitch < high)
+
+
+def test_what_the_gate_lets_through_is_read_as_without_it(classifier: Classifier) -> None:
+    texts = ("lol", "which flour is that", "my course is open dm me for the price", "hello everyone from lyon", "👍")
+    context = ("so we let it rest for an hour", "and then we shape it")
+    gated = classifier.read([Request(text, "chat", context, "en", gated=True) for text in texts])
+    whole = classifier.read([Request(text, "chat", context, "en") for text in texts])
+    assert all(one == other for one, other in zip(gated, whole, strict=True) if one.by == "transformer")
+    assert [one.by for one in whole] == ["transformer"] * 5
+    assert gated[2].by == "transformer" and "gate" in {one.by for one in gated}
+
+
 def test_a_lines_reading_does_not_depend_on_its_neighbours(classifier: Classifier) -> None:
     together = classifier.read(LINES * 5)
     assert (

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from tokenizers.models import WordLevel
 from tokenizers.pre_tokenizers import Whitespace
 
-from detectors.gate import Gate, passed_reading
+from detectors.gate import EarlyModel, Gate, passed_reading
 from detectors.ngrams import BUCKETS, NgramModel, features
 from detectors.records import Reading
 from detectors.taxonomy import CUES, OFFERS
@@ -48,9 +48,13 @@ def grams(bias: float = -1.0, **weights: float) -> NgramModel:
     return NgramModel(known, bias)
 
 
+#: Counts half of what the text says and the first of two directions.
+EARLY = EarlyModel(0.5, np.array([2.0, 0.0], dtype=np.float32), 1.0)
+
+
 def gate(threshold: float = 0.0, bias: float = -1.0, **weights: float) -> Gate:
     """A gate that knows the given words only, and nothing of vectors."""
-    return Gate(grams(bias, **weights), vectors(), threshold)
+    return Gate(grams(bias, **weights), vectors(), threshold, EARLY)
 
 
 @pytest.mark.parametrize(
@@ -112,7 +116,21 @@ def test_logit_is_the_sum_by_the_root_of_the_number_of_features() -> None:
     ],
 )
 def test_passes_by(text: str, threshold: float, passed: bool) -> None:
-    assert gate(threshold, buy=9.0).passes_by(text) is passed
+    known = gate(threshold, buy=9.0)
+    assert known.passes_by(known.logit(text)) is passed
+
+
+@pytest.mark.parametrize(
+    ("said", "early", "passed"),
+    [
+        (0.0, [0.4, 9.0], True),
+        (0.0, [0.5, 9.0], False),  # as much as the threshold is not below it
+        (1.0, [0.3, 0.0], False),
+        (-4.0, [1.4, 0.0], True),
+    ],
+)
+def test_passes_early(said: float, early: list[float], passed: bool) -> None:
+    assert gate().passes_early(said, np.array(early, dtype=np.float32)) is passed
 
 
 @pytest.mark.parametrize(
@@ -128,10 +146,9 @@ def test_what_a_text_makes_of_its_vectors(text: str, pooled: list[float]) -> Non
 
 
 def test_letters_and_vectors_are_added() -> None:
-    both = Gate(grams(-1.0, buy=6.0), vectors(2.0), 0.0)
+    both = Gate(grams(-1.0, buy=6.0), vectors(2.0), 0.0, EARLY)
     assert both.logit("buy") == pytest.approx(6.0 / len(features("buy")) ** 0.5 - 1.0 + 2.0 * 3.0)
-    assert both.passes_by("") is True
-    assert Gate(grams(-1.0), vectors(2.0), 0.0).passes_by("hello") is False
+    assert both.logit("") == -1.0
 
 
 @given(st.text(max_size=2_000))
@@ -144,7 +161,8 @@ def test_any_text_gives_finite_vectors_of_the_same_shape(text: str) -> None:
 def saved(path: Path, **changed: object) -> Path:
     """A gate file with what a gate needs, apart from what is changed (None leaves it out)."""
     parts: dict[str, object] = {"weights": np.linspace(-1, 1, BUCKETS), "bias": 0.25, "threshold": -2.0}
-    parts |= {"table": TABLE, "size": STEP, "vector_weights": np.ones(8)} | changed
+    parts |= {"table": TABLE, "size": STEP, "vector_weights": np.ones(8)}
+    parts |= {"early_said": 0.5, "early_weights": [2.0, 0.0], "early_threshold": 1.0} | changed
     np.savez(path / "gate.npz", **{name: np.asarray(part) for name, part in parts.items() if part is not None})
     return path / "gate.npz"
 
@@ -152,7 +170,9 @@ def saved(path: Path, **changed: object) -> Path:
 def test_loads_what_was_saved(tmp_path: Path) -> None:
     loaded = Gate.load(saved(tmp_path), TOKENIZER)
     known = NgramModel(np.linspace(-1, 1, BUCKETS).astype(np.float32), 0.25)
-    assert loaded.logit("buy hello") == pytest.approx(Gate(known, vectors(*[1.0] * 8), -2.0).logit("buy hello"))
+    assert loaded.logit("buy hello") == pytest.approx(Gate(known, vectors(*[1.0] * 8), -2.0, EARLY).logit("buy hello"))
+    assert [loaded.passes_by(logit) for logit in (-2.1, -2.0)] == [True, False]
+    assert [loaded.passes_early(0.0, np.array([x, 0.0], dtype=np.float32)) for x in (0.4, 0.5)] == [True, False]
 
 
 def test_a_gate_of_another_tokenizer_is_refused(tmp_path: Path) -> None:
@@ -172,7 +192,10 @@ def test_says_so_when_the_file_is_no_gate(tmp_path: Path, content: bytes | None,
         Gate.load(path, TOKENIZER)
 
 
-@pytest.mark.parametrize("part", ["weights", "bias", "threshold", "table", "size", "vector_weights"])
+PARTS = ("weights", "bias", "threshold", "table", "size", "vector_weights", "early_said", "early_weights")
+
+
+@pytest.mark.parametrize("part", [*PARTS, "early_threshold"])
 def test_a_gate_that_lacks_a_part_is_refused(tmp_path: Path, part: str) -> None:
     with pytest.raises(KeyError):
         Gate.load(saved(tmp_path, **{part: None}), TOKENIZER)

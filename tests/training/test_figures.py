@@ -1,6 +1,7 @@
 """The figures that measuring reports are what they say."""
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,11 @@ from detectors.classifier import SHIPPED_MODEL
 from detectors.gate import Gate
 from detectors.taxonomy import ACTS
 from detectors.training.baselines import fit_tfidf, keyword_scores, tfidf_scores
+from detectors.training.calibrate import abstain_band, mix
 from detectors.training.calibrate import fit as fit_calibration
 from detectors.training.evaluate import (
     Rows,
+    abstained,
     bootstrap,
     calibration_error,
     load_rows,
@@ -79,6 +82,20 @@ def test_look_alikes_are_counted_by_what_they_are() -> None:
     assert all(row["interval"] == [row["share_mistaken"]] * 2 for row in found)
 
 
+def test_what_abstaining_is_worth() -> None:
+    truth = np.array([i % 4 == 0 for i in range(80)])
+    scores = np.where(truth, 0.9, 0.1)
+    scores[:10] = 0.5
+    found = abstained(load_like(truth), scores, np.arange(80) < 10)
+    assert [(row["slice"], row["rows"], row["share"], row["share_mistaken"]) for row in found] == [
+        ("in the band", 10, 0.3, 0.7),
+        ("outside the band", 70, 0.243, 0.0),
+    ]
+    assert [row["slice"] for row in abstained(load_like(truth), scores, np.zeros(80, dtype=bool))] == [
+        "outside the band"
+    ]
+
+
 def test_rows_of_the_other_kind_and_bad_lines(tmp_path: Path) -> None:
     path = tmp_path / "lines.jsonl"
     rows = [
@@ -111,16 +128,51 @@ def test_calibration_takes_back_too_many_pitches() -> None:
     assert temperature > 0 and shift < -1.0
 
 
+def test_languages_share_the_weights_and_differ_in_the_bias() -> None:
+    dice = np.random.default_rng(5)
+    signs, french = dice.normal(size=(2000, 3)), dice.random(2000) < 0.5
+    truth = dice.random(2000) < 1 / (1 + np.exp(-signs[:, 0] + 1.0 - 2.0 * french))
+    found = mix(signs, truth, french)
+    assert found["en"][1:] == found["fr"][1:]
+    assert found["fr"][0] - found["en"][0] == pytest.approx(2.0, abs=0.5)
+
+
+def test_the_band_lies_between_sure_and_harmless() -> None:
+    probability = np.linspace(0.0, 1.0, 1001)
+    truth = np.random.default_rng(7).random(1001) < np.where(
+        probability < 0.3, 0.0, np.where(probability < 0.6, 0.5, 1.0)
+    )
+    low, high = abstain_band(probability, truth)
+    assert 0.3 <= low < 0.33 and 0.45 < high < 0.6
+    assert truth[probability >= high].mean() >= 0.9 and truth[probability < low].mean() <= 0.02
+
+
+@pytest.mark.parametrize(
+    ("truth", "band"),
+    [(lambda p: p >= 0.5, (0.5, 0.5)), (lambda p: np.zeros(len(p), dtype=bool), (1.0, 1.0))],
+)
+def test_the_band_is_empty_where_all_is_sure_and_open_where_nothing_is_a_pitch(
+    truth: Callable[[np.ndarray], np.ndarray], band: tuple[float, float]
+) -> None:
+    probability = np.linspace(0.0, 1.0, 201)
+    low, high = abstain_band(probability, truth(probability))
+    assert low <= high and (low, high) == pytest.approx(band, abs=0.07)
+
+
 def test_the_gate_passes_by_talk_and_keeps_adverts(tmp_path: Path) -> None:
     lines = [_chat(i, f"join my channel t.me/x{i} free signals", "spam") for i in range(40)]
     lines += [_chat(i, f"which oven do you use for the loaf {i}", "other") for i in range(40)]
     found = np.array([line.act == "spam" for line in lines])
-    arrays, figures = fit_gate([Example(line, ()) for line in lines], found, SHIPPED_MODEL)
+    early = np.where(found[:, None], [[1.0, 0.0]], [[0.0, 1.0]]).astype(np.float32)
+    early += np.random.default_rng(3).normal(0.0, 0.1, early.shape).astype(np.float32)
+    arrays, figures = fit_gate([Example(line, ()) for line in lines], found, early, SHIPPED_MODEL)
     assert figures["flagged"] == 40 and figures["lost"] <= 0.005 and figures["passed_by"] > 0.5
     np.savez_compressed(tmp_path / "gate.npz", **arrays)
     gate = Gate.load(tmp_path / "gate.npz", Tokenizer.from_file(str(SHIPPED_MODEL / "tokenizer.json")))
-    assert gate.passes_by("which oven do you use for the loaf tonight")
-    assert not gate.passes_by("join my channel t.me/abc free signals")
+    talk, advert = (gate.logit(t) for t in ("which oven for the loaf tonight", "join my channel t.me/abc free signals"))
+    assert gate.passes_by(talk) and not gate.passes_by(advert)
+    harmless, harmful = np.array([0.0, 1.0], dtype=np.float32), np.array([1.0, 0.0], dtype=np.float32)
+    assert gate.passes_early(talk, harmless) and not gate.passes_early(advert, harmful)
 
 
 def _chat(number: int, text: str, act: str) -> LabelledLine:
