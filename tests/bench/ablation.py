@@ -40,6 +40,10 @@ ARC_PARTS: dict[str, dict[str, float]] = {
 }
 
 
+#: Parts without which all lines are read anew; see `readers`.
+READ_ANEW = ("context", "gate", "words beside the network")
+
+
 class Changed:
     """Reads with the classifier after changing each request."""
 
@@ -102,6 +106,9 @@ def main() -> int:
     parser.add_argument("folders", nargs="+", type=Path)
     parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
     parser.add_argument("--cache", type=Path, help="keep the readings with nothing left out in this folder")
+    parser.add_argument(
+        "--read-anew", nargs="*", choices=READ_ANEW, help="of the parts that have lines read anew, only these"
+    )
     parser.add_argument("--json", action="store_true")
     given = parser.parse_args()
     shows = shows_of(given.folders, given.model, given.cache)
@@ -110,7 +117,9 @@ def main() -> int:
         return 2
     rows = [measured("nothing", shows)]
     rows += [measured(part, shows, replace(ArcParameters(), **off)) for part, off in ARC_PARTS.items()]
-    for name, reader in readers(given.model).items():
+    anew = readers(given.model)
+    for name in READ_ANEW if given.read_anew is None else given.read_anew:
+        reader = anew[name]
         rows.append(measured(name, [show for folder in given.folders for show in read_shows(folder, reader)]))
     if given.json:
         print(json.dumps(rows))
