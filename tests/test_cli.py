@@ -28,7 +28,7 @@ def pitchwatch(
         capture_output=True,
         cwd=cwd or ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        timeout=120,
+        timeout=300,
         check=False,
     )
 
