@@ -43,8 +43,8 @@ def choose_context(earlier: Sequence[Spoken], kind: str, who: str) -> list[str]:
 def choose_lines(earlier: Sequence[_Line], kind: str, who: str, most: int) -> list[_Line]:
     """Return up to `most` lines from `earlier`, oldest first.
 
-    A speaker is understood from what was said on the seats, whoever sat there; the chat in between is left out, and with
-    it the questions that a speaker may be answering. Someone in the chat answers both the stage and the chat.
+    A speaker is understood from what was said on the seats, whoever sat there; the chat in between is left out,
+    and with it the questions that a speaker may be answering. Someone in the chat answers both the stage and the chat.
     """
     if most == 0:
         return []

@@ -69,7 +69,7 @@ def note(show: TruthShow) -> Noted:
             if memory.is_presenter(one.person.account):
                 name = one.person.name.lower()
                 noted_about.add(name)
-                selling_now = any(at <= one.at <= until for at, until in selling_spans(show, name))
+                selling_now = any(at <= min(one.at, show.seconds) <= until for at, until in selling_spans(show, name))
                 (inside if selling_now else outside)[one.detector] += 1
     presenters = {person.name.lower() for person in memory.presenters()} | noted_about
     selling = sum(until - at for name in presenters for at, until in selling_spans(show, name)) / 3600

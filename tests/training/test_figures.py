@@ -160,13 +160,13 @@ def test_the_band_is_empty_where_all_is_sure_and_open_where_nothing_is_a_pitch(
 
 
 def test_the_gate_passes_by_talk_and_keeps_adverts(tmp_path: Path) -> None:
-    lines = [_chat(i, f"join my channel t.me/x{i} free signals", "spam") for i in range(40)]
-    lines += [_chat(i, f"which oven do you use for the loaf {i}", "other") for i in range(40)]
+    lines = [_chat(i, f"join my channel t.me/x{i} free signals", "spam") for i in range(400)]
+    lines += [_chat(i, f"which oven do you use for the loaf {i}", "other") for i in range(400)]
     found = np.array([line.act == "spam" for line in lines])
     early = np.where(found[:, None], [[1.0, 0.0]], [[0.0, 1.0]]).astype(np.float32)
     early += np.random.default_rng(3).normal(0.0, 0.1, early.shape).astype(np.float32)
     arrays, figures = fit_gate([Example(line, ()) for line in lines], found, early, SHIPPED_MODEL)
-    assert figures["flagged"] == 40 and figures["lost"] <= 0.005 and figures["passed_by"] > 0.5
+    assert figures["flagged"] == 400 and figures["lost"] <= 0.005 and figures["passed_by"] > 0.5
     np.savez_compressed(tmp_path / "gate.npz", **arrays)
     gate = Gate.load(tmp_path / "gate.npz", Tokenizer.from_file(str(SHIPPED_MODEL / "tokenizer.json")))
     talk, advert = (gate.logit(t) for t in ("which oven for the loaf tonight", "join my channel t.me/abc free signals"))
