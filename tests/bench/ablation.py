@@ -3,7 +3,7 @@
 Every row leaves one part out and measures whole shows and single lines again (average precision of a line being
 inside a pitch of its speaker, as the truth has it). Parts of `arc` cost nothing to leave out; the others have all lines
 read anew. A second look and weights of other detectors are not built in: `second_look` and `detectors` beside this
-file tell why.
+file measure them.
 """
 
 import argparse
