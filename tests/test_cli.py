@@ -28,7 +28,7 @@ def pitchwatch(
         capture_output=True,
         cwd=cwd or ROOT,
         env={**os.environ, "PYTHONPATH": str(ROOT), **env},
-        timeout=300,
+        timeout=120,
         check=False,
     )
 
