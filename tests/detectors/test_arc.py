@@ -1,104 +1,38 @@
 """Episodes: from lines with their readings to how sure it is that somebody sells their own."""
 
-import json
-import math
-from collections.abc import Iterable
 from dataclasses import replace
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from detectors.arc import Arc, ArcParameters
+from detectors.arc import ArcParameters
 from detectors.records import (
     EpisodeState,
-    Event,
     Finding,
-    Line,
     Message,
-    Quote,
-    Reading,
     RoomState,
     SeatChange,
-    Tick,
     Unavailable,
 )
-from detectors.show import Show
-from tests.stand_ins import chat, person, reading, show_info, speech
-
-#: Every number is set: what ships is fitted anew now and then. A sure pitch adds 2; half of it is left after 120 s.
-P = ArcParameters(
-    base=-4.0,
-    pivot=0.4,
-    line_most=2.0,
-    half_life=120.0,
-    taught_after=240.0,
-    taught_bonus=0.7,
-    passage_gap=90.0,
-    passage_bonus=0.8,
-    shield_time=45.0,
-    shield_factor=0.5,
-    pull=0.6,
-    audience=-0.8,
-    sure=0.0,
-    floor=-3.0,
-    episode_gap=600.0,
-    present=0.5,
-    stage=0.0,
+from tests.detectors.arc_play import (
+    GUEST,
+    HELPER,
+    HOST,
+    SURE,
+    WEAK,
+    P,
+    Stage,
+    Step,
+    about,
+    log_odds,
+    logits,
+    other,
+    pitch,
+    quote,
+    tick,
 )
-HOST, GUEST, HELPER = person("@kingo_reels"), person("@marta"), person("@zoe")
-SURE, WEAK = 0.97, 0.45
-
-Step = tuple[Event, Reading | Unavailable | None]
-
-
-def pitch(number: int, at: float, who: str = HOST.name, sure: float = SURE, text: str = "book a call") -> Step:
-    return speech(number, at, who, text), reading(sure, offers=["coaching"], cues=["scarcity"])
-
-
-def written(number: int, at: float, who: str, text: str, sure: float = SURE) -> Step:
-    return chat(number, at, who, text), reading(sure, offers=["coaching"])
-
-
-def other(number: int, at: float, act: str, who: str = HOST.name, seconds: float = 6.0) -> Step:
-    return speech(number, at, who, "so the first thing is", seconds), reading(0.01, act)
-
-
-def tick(at: float) -> Step:
-    return Tick(at), None
-
-
-class Stage:
-    """A show with its arc."""
-
-    def __init__(self, parameters: ArcParameters = P, host: str | None = HOST.name) -> None:
-        self.show, self.arc = Show(show_info(host)), Arc(parameters)
-
-    def play(self, *steps: Step) -> list[EpisodeState | None]:
-        states = []
-        for event, read in steps:
-            self.show.apply(event)
-            states.append(self.arc.observe(self.show, event, read))
-        return states
-
-
-def logits(states: Iterable[EpisodeState | None]) -> list[float | None]:
-    return [state.logit if state else None for state in states]
-
-
-def about(*values: float | None) -> list[object]:
-    return [None if value is None else pytest.approx(value, abs=1e-4) for value in values]
-
-
-def quote(step: Step) -> Quote:
-    line, read = step
-    assert isinstance(line, Line)
-    assert isinstance(read, Reading)
-    return Quote(line.id, line.at, line.until, line.person, line.kind, line.text, read.pitch, line.seat)
-
-
-def log_odds(probability: float) -> float:
-    return math.log(probability / (1.0 - probability))
+from tests.stand_ins import chat, reading, speech
 
 
 def test_what_others_offer_at_the_same_time_counts_for_the_speaker_too() -> None:
@@ -211,19 +145,6 @@ def test_nothing_is_said_on_doubtful_lines_alone() -> None:
     assert stage.play(pitch(10, 400.0, sure=0.79))[-1] is None
 
 
-def test_a_snapshot_keeps_how_sure_the_surest_line_was() -> None:
-    parameters = replace(P, sure=0.8)
-    stage, other_stage = Stage(parameters), Stage(parameters)
-    stage.play(pitch(1, 100.0, sure=0.9))
-    numbers = json.loads(json.dumps(stage.arc.snapshot()))
-    other_stage.arc.restore(numbers)
-    assert other_stage.play(pitch(2, 110.0, sure=0.7)) != [None]
-    former = {**numbers, "tracks": [track[:-1] for track in numbers["tracks"]]}  # as version 0.2.0 wrote it
-    older = Stage(parameters)
-    older.arc.restore(former)
-    assert older.play(pitch(2, 110.0, sure=0.7)) != [None]
-
-
 def test_later_passages_add_up_to_twice() -> None:
     stage = Stage()
     states = stage.play(*(pitch(n, 100.0 + 120.0 * n) for n in range(4)))
@@ -332,95 +253,3 @@ def test_a_sponsor_takes_off_what_was_gathered() -> None:
 def test_sponsors_never_take_off_more_than_there_is() -> None:
     reads = [other(n, 10.0 * n, "sponsor") for n in range(5)]
     assert logits(Stage().play(*reads, pitch(9, 200.0)))[-1:] == about(-2.0)
-
-
-# The audience
-
-OFFER = pitch(1, 100.0, text="it is all on kingo.example/call")
-
-
-def test_somebody_in_the_chat_who_sells_for_a_presenter_whole() -> None:
-    line = chat(2, 120.0, HELPER.name, "here: kingo.example/call"), reading(SURE, offers=["course"], cues=["link"])
-    assert Stage().play(OFFER, line)[1] == EpisodeState(
-        person=HELPER,
-        number=1,
-        since=120.0,
-        at=120.0,
-        logit=-2.8,
-        phase="pitch",
-        offers=("course",),
-        cues=("link",),
-        evidence=(quote(line),),
-        reasons=(
-            Message("why.no_teaching"),
-            Message("why.for_presenter", {"name": HOST.name}),
-            Message("why.cue.link"),
-        ),
-        presenter=HOST,
-    )
-
-
-@pytest.mark.parametrize(
-    ("before", "at", "text", "linked"),
-    [
-        (OFFER, 120.0, "here: kingo.example/call", True),
-        (OFFER, 120.0, "kingo has four places left", True),
-        (OFFER, 120.0, "i sell paintings, ask me", False),
-        (OFFER, 706.0, "kingo has four places left", True),
-        (OFFER, 706.5, "kingo has four places left", False),  # the presenter's offer is long over
-        (other(1, 100.0, "other"), 120.0, "kingo has four places left", False),
-        (other(1, 100.0, "other"), 120.0, "paintings on zoe.example", False),
-    ],
-)
-def test_who_in_the_chat_is_linked(before: Step, at: float, text: str, linked: bool) -> None:
-    states = Stage().play(before, *(written(n, at + n, HELPER.name, text) for n in range(3)))[1:]
-    if not linked:
-        assert states == [None] * 3
-        return
-    assert logits(states[:1]) == about(-2.8)
-    assert states[0] is not None
-    assert states[0].presenter == HOST
-
-
-def test_a_stranger_in_the_chat_is_nobodys_episode_however_often_it_is_said() -> None:
-    lines = [written(n, 100.0 + n, HELPER.name, "buy my paintings") for n in range(30)]
-    assert Stage().play(other(99, 50.0, "other"), *lines) == [None] * 31
-
-
-def test_once_linked_stays_linked() -> None:
-    states = Stage().play(
-        OFFER, written(2, 120.0, HELPER.name, "kingo.example/call"), written(3, 130.0, HELPER.name, "dm me")
-    )
-    assert [state.presenter for state in states if state] == [None, HOST, HOST]
-
-
-def test_a_warning_of_somebody_linked_takes_off_as_well() -> None:
-    first, second = (written(n, 120.0 + n, HELPER.name, "kingo.example/call") for n in (2, 62))
-    warning = chat(3, 123.0, HELPER.name, "careful with such offers"), reading(0.0, "caution")
-    left = (2.0 * 0.5 ** (1 / 120) - 0.6) * 0.5 ** (59 / 120)
-    assert logits(Stage().play(OFFER, first, warning, second)) == about(-2.0, -2.8, None, -4.8 + left + 2.0)
-
-
-def test_who_comes_on_stage_sells_for_themselves() -> None:
-    on_stage = speech(3, 130.0, HELPER.name, "dm me", seat=2), reading(SURE)
-    state = Stage().play(OFFER, written(2, 120.0, HELPER.name, "kingo.example/call"), on_stage)[-1]
-    assert state is not None
-    assert (state.presenter, state.number, len(state.evidence)) == (None, 1, 2)
-    assert state.logit == pytest.approx(-4.0 + 2.0 * 0.5 ** (16 / 120) + 2.0, abs=1e-4)
-
-
-def test_in_a_room_of_text_whoever_writes_most_presents() -> None:
-    lines = [written(n, 10.0 * n, GUEST.name, "my course is open, dm me") for n in range(8)]
-    states = Stage(host=None).play(*lines)
-    assert states[:7] == [None] * 7
-    assert states[7] is not None
-    assert (states[7].presenter, states[7].evidence) == (None, tuple(quote(line) for line in lines))
-
-
-# The end of an episode
-
-
-# Bounds
-
-
-# Going on after a restart

@@ -13,7 +13,7 @@ from detectors.records import (
     Message,
     PhaseSpan,
 )
-from tests.detectors.test_arc import GUEST, HELPER, HOST, SURE, WEAK, P, Stage, Step, other, pitch, quote, tick, written
+from tests.detectors.arc_play import GUEST, HELPER, HOST, SURE, WEAK, P, Stage, Step, other, pitch, quote, tick, written
 from tests.stand_ins import reading, speech
 
 
@@ -185,3 +185,16 @@ def test_a_snapshot_holds_numbers_and_no_text() -> None:
     kept = json.dumps(stage.arc.snapshot())
     assert "secret" not in kept
     assert HELPER.name in kept
+
+
+def test_a_snapshot_keeps_how_sure_the_surest_line_was() -> None:
+    parameters = replace(P, sure=0.8)
+    stage, other_stage = Stage(parameters), Stage(parameters)
+    stage.play(pitch(1, 100.0, sure=0.9))
+    numbers = json.loads(json.dumps(stage.arc.snapshot()))
+    other_stage.arc.restore(numbers)
+    assert other_stage.play(pitch(2, 110.0, sure=0.7)) != [None]
+    former = {**numbers, "tracks": [track[:-1] for track in numbers["tracks"]]}  # as version 0.2.0 wrote it
+    older = Stage(parameters)
+    older.arc.restore(former)
+    assert older.play(pitch(2, 110.0, sure=0.7)) != [None]
