@@ -6,7 +6,6 @@ read anew. A second look and weights of other detectors are not built in: `secon
 file measure them.
 """
 
-import argparse
 import json
 import shutil
 import sys
@@ -17,16 +16,14 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 from sklearn.metrics import average_precision_score
 
 from bot.reading import LineReader
 from detectors.arc import ArcParameters
-from detectors.classifier import SHIPPED_MODEL, Classifier, Request
+from detectors.classifier import Classifier, Request
 from detectors.records import Line, Reading
 from detectors.training.manifest import write_manifest
-from tests.bench.readings import shows_of
+from tests.bench.command import asked_shows, parser, print_rows
 from tests.bench.shows import TruthShow, judge, read_shows, summarise
 
 #: Parts of `arc`, each with the value that makes it do nothing.
@@ -102,34 +99,22 @@ def _line_auprc(shows: Sequence[TruthShow]) -> float:
 
 def main() -> int:
     """Measure the folders of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
-    parser.add_argument("--cache", type=Path, help="keep the readings with nothing left out in this folder")
-    parser.add_argument(
+    asked = parser(__doc__)
+    asked.add_argument(
         "--read-anew", nargs="*", choices=READ_ANEW, help="of the parts that have lines read anew, only these"
     )
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    shows = shows_of(given.folders, given.model, given.cache)
-    if not shows:
-        print("ablation: no show scripts with .truth.json beside them", file=sys.stderr)
-        return 2
+    asked.add_argument("--json", action="store_true")
+    given = asked.parse_args()
+    shows = asked_shows(given)
     rows = [measured("nothing", shows)]
     rows += [measured(part, shows, replace(ArcParameters(), **off)) for part, off in ARC_PARTS.items()]
     anew = readers(given.model)
     for name in READ_ANEW if given.read_anew is None else given.read_anew:
-        reader = anew[name]
-        rows.append(measured(name, [show for folder in given.folders for show in read_shows(folder, reader)]))
+        rows.append(measured(name, [show for folder in given.folders for show in read_shows(folder, anew[name])]))
     if given.json:
         print(json.dumps(rows))
-        return 0
-    table = Table(box=None, header_style="bold")
-    for column in rows[0]:
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(width=120, highlight=False).print(table)
+    else:
+        print_rows(rows)
     return 0
 
 

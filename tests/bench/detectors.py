@@ -8,30 +8,25 @@ tries looks better than it is: a weight is worth having only where the ratio is 
 tenth.
 """
 
-import argparse
 import json
 import math
 import sys
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
-from rich.console import Console
-from rich.table import Table
 
 from bot.effects import OpenAlert
 from bot.policy import Policy, View, Watch
 from config.settings import PolicySettings
 from detectors.arc import Arc, ArcParameters
-from detectors.classifier import SHIPPED_MODEL
 from detectors.panel import DETECTORS, Panel
 from detectors.records import Finding
 from detectors.show import Show
+from tests.bench.command import asked_shows, parser, print_rows
 from tests.bench.fit_arc import loss_of
-from tests.bench.readings import shows_of
 from tests.bench.shows import AFTER, Outcome, TruthShow, in_time, outcome_of
 
 NAMES = tuple(make().name for make in DETECTORS)
@@ -149,26 +144,14 @@ def measure(shows: Sequence[TruthShow], seed: int = 3) -> list[dict[str, Any]]:
 
 def main() -> int:
     """Measure the folders of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
-    parser.add_argument("--cache", type=Path, help="keep readings in this folder")
-    parser.add_argument("--json", action="store_true")
-    given = parser.parse_args()
-    shows = shows_of(given.folders, given.model, given.cache)
-    if not shows:
-        print("detectors: no show scripts with .truth.json beside them", file=sys.stderr)
-        return 2
-    rows = measure(shows)
+    asked = parser(__doc__)
+    asked.add_argument("--json", action="store_true")
+    given = asked.parse_args()
+    rows = measure(asked_shows(given))
     if given.json:
         print(json.dumps(rows))
-        return 0
-    table = Table(box=None, header_style="bold")
-    for column in (*rows[0],):
-        table.add_column(column.replace("_", " "))
-    for row in rows:
-        table.add_row(*(str(value) for value in row.values()))
-    Console(width=160, highlight=False).print(table)
+    else:
+        print_rows(rows, 160)
     return 0
 
 

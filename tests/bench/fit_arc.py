@@ -6,7 +6,6 @@ has seen has room to differ: every setting is tried with its base shifted up and
 half. The search ends by the clock, so that the same seed gets further on a faster machine.
 """
 
-import argparse
 import json
 import random
 import statistics
@@ -14,11 +13,9 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
-from pathlib import Path
 
 from detectors.arc import ArcParameters
-from detectors.classifier import SHIPPED_MODEL
-from tests.bench.readings import shows_of
+from tests.bench.command import asked_shows, parser
 from tests.bench.shows import Outcome, TruthShow, judge, summarise
 
 #: What is searched, and between which bounds.
@@ -97,23 +94,17 @@ def search(
 
 def main() -> int:
     """Fit on the folders of the command line and print the parameters."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--minutes", type=float, default=7.0)
-    parser.add_argument("--seed", type=int, default=5)
-    parser.add_argument("--start", type=json.loads, default={}, help="values to start from, as a JSON object")
-    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
-    parser.add_argument("--cache", type=Path, help="keep readings in this folder")
-    given = parser.parse_args()
-    shows = shows_of(given.folders, given.model, given.cache)
-    if not shows:
-        print("fit_arc: no show scripts with .truth.json beside them", file=sys.stderr)
-        return 2
+    asked = parser(__doc__)
+    asked.add_argument("--minutes", type=float, default=7.0)
+    asked.add_argument("--seed", type=int, default=5)
+    asked.add_argument("--start", type=json.loads, default={}, help="values to start from, as a JSON object")
+    given = asked.parse_args()
     try:
         start = replace(ArcParameters(), **given.start)
     except TypeError as error:
         print(f"fit_arc: --start: {error}", file=sys.stderr)
         return 2
+    shows = asked_shows(given)
     print("before", round(loss(shows, start), 3), summarise([judge(show, start) for show in shows]), flush=True)
     least, best = search(shows, 60.0 * given.minutes, given.seed, start)
     print("after", round(least, 3), summarise([judge(show, best) for show in shows]))

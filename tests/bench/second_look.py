@@ -6,13 +6,11 @@ pitch by the line's own probability, by the second look's, and by a logistic reg
 the loss that `fit_arc` makes least when a line counts only where the second look agrees.
 """
 
-import argparse
 import json
 import math
 import sys
 from collections.abc import Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -22,11 +20,11 @@ from sklearn.metrics import average_precision_score
 from sklearn.model_selection import GroupKFold, cross_val_predict
 
 from detectors.arc import ArcParameters
-from detectors.classifier import SHIPPED_MODEL, Classifier, Request
+from detectors.classifier import Classifier, Request
 from detectors.records import Line, Reading
 from detectors.show import Show
+from tests.bench.command import asked_shows, parser
 from tests.bench.fit_arc import loss
-from tests.bench.readings import shows_of
 from tests.bench.shows import TruthShow
 
 SECONDS = 120.0
@@ -128,16 +126,8 @@ def _log_odds(probability: float) -> float:
 
 def main() -> int:
     """Measure the folders of the command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("folders", nargs="+", type=Path)
-    parser.add_argument("--model", type=Path, default=SHIPPED_MODEL)
-    parser.add_argument("--cache", type=Path, help="keep readings in this folder")
-    given = parser.parse_args()
-    shows = shows_of(given.folders, given.model, given.cache)
-    if not shows:
-        print("second_look: no show scripts with .truth.json beside them", file=sys.stderr)
-        return 2
-    print(json.dumps(measure(shows, Classifier(given.model)), indent=2))
+    given = parser(__doc__).parse_args()
+    print(json.dumps(measure(asked_shows(given), Classifier(given.model)), indent=2))
     return 0
 
 
