@@ -1,14 +1,19 @@
-"""The model stage: gathers the lines of a batch with their context and has them read in a worker thread."""
+"""The model stage: gathers the lines of a batch with their context and has them read in a worker thread.
+
+Lines of people who present that look like a pitch are then looked at a second time, with the passage they end.
+"""
 
 import asyncio
 import logging
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 from typing import Protocol
 
 from detectors.classifier import Request
 from detectors.context import choose_context
 from detectors.records import Account, Event, Line, Reading, SeatChange, Unavailable
+from detectors.second_look import passage_pitch, second_requests
 from detectors.show import Show
 
 log = logging.getLogger(__name__)
@@ -39,8 +44,7 @@ class ModelStage:
         if not requests:
             return readings
         try:
-            read = await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, requests)
-            for place, reading in zip(places, read, strict=True):
+            for place, reading in zip(places, await self._read(requests), strict=True):
                 readings[place] = reading
         except Exception as error:  # whatever a model dies of, the lines were not read
             unread = Unavailable(f"{type(error).__name__}: {error}")
@@ -48,7 +52,32 @@ class ModelStage:
             log.error("%d lines of %s were not read: %s", len(requests), show.info.id, unread.reason, exc_info=details)
             for place in places:
                 readings[place] = unread
-        return readings
+            return readings
+        return await self._look_again(show, batch, readings)
+
+    async def _look_again(
+        self, show: Show, batch: Sequence[Event], readings: Sequence[Reading | Unavailable | None]
+    ) -> list[Reading | Unavailable | None]:
+        """Return the readings with what a second look says of those that need one; without where it fails, so that
+        such a line counts by what was read of it alone."""
+        before, looked = list(show.recent), list(readings)
+        seated: set[Account] = set()
+        for place, (event, reading) in enumerate(zip(batch, readings, strict=True)):
+            _note_seat(seated, event)
+            if not isinstance(event, Line) or not isinstance(reading, Reading):
+                continue
+            presents = event.person.account in seated or show.is_presenter(event.person.account)
+            if presents and (requests := second_requests(event, reading, before)):
+                try:
+                    looked[place] = replace(reading, passage=passage_pitch(await self._read(requests)))
+                except Exception as error:  # as above
+                    log.error("%s of %s was not looked at twice: %s", event.id, show.info.id, error)
+            if event.weight > 0.0:
+                before.append(event)
+        return looked
+
+    async def _read(self, requests: Sequence[Request]) -> list[Reading]:
+        return await asyncio.get_running_loop().run_in_executor(self._thread, self._reader.read, requests)
 
     def close(self) -> None:
         """Let the thread end after what it is doing."""
@@ -60,8 +89,7 @@ def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Reque
     places, requests = [], []
     seated: set[Account] = set()  # within this batch, which the show does not know yet
     for place, event in enumerate(batch):
-        if isinstance(event, SeatChange) or (isinstance(event, Line) and event.kind == "speech"):
-            seated.add(event.person.account)
+        _note_seat(seated, event)
         if not isinstance(event, Line):
             continue
         places.append(place)
@@ -79,3 +107,8 @@ def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Reque
         if event.weight > 0.0:
             earlier.append(event)
     return places, requests
+
+
+def _note_seat(seated: set[Account], event: Event) -> None:
+    if isinstance(event, SeatChange) or (isinstance(event, Line) and event.kind == "speech"):
+        seated.add(event.person.account)

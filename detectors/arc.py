@@ -44,20 +44,21 @@ WORDS_PER_SECOND: Final = 2.5
 class ArcParameters:
     """What `arc` is fitted by. Times in seconds, everything else in log-odds unless said otherwise."""
 
-    base: float = -4.8  #: where everybody starts
+    base: float = -5.35  #: where everybody starts
     pivot: float = 0.374  #: pitch probability at which a line speaks neither for nor against
     line_most: float = 5.0  #: most that one line can add
-    present: float = 0.311  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
-    half_life: float = 301.176  #: after this long without new evidence, half of it is left
-    taught_after: float = 311.507  #: teaching heard before a pitch counts in full from this long on
-    taught_bonus: float = 2.102  #: how much it then adds
-    passage_gap: float = 61.978  #: quiet that makes what follows a second passage
-    passage_bonus: float = 1.689  #: what each further passage adds, up to two of them
-    shield_time: float = 112.504  #: how long after a sponsor read or a warning a pitch line counts less
-    shield_factor: float = 0.777  #: by what factor it counts less
-    pull: float = 0.608  #: how much a sponsor read or a warning takes off the speaker's evidence
-    audience: float = 1.0  #: for somebody in the chat who sells for the presenter
-    stage: float = 0.04  #: share of what others in the show have gathered lately that counts for the speaker as well
+    present: float = 0.378  #: pitch probability from which a line is evidence that is quoted, and a part of an episode
+    half_life: float = 379.928  #: after this long without new evidence, half of it is left
+    taught_after: float = 232.246  #: teaching heard before a pitch counts in full from this long on
+    taught_bonus: float = 2.022  #: how much it then adds
+    passage_gap: float = 33.373  #: quiet that makes what follows a second passage
+    passage_bonus: float = 2.0  #: what each further passage adds, up to two of them
+    shield_time: float = 179.07  #: how long after a sponsor read or a warning a pitch line counts less
+    shield_factor: float = 0.253  #: by what factor it counts less
+    pull: float = 0.598  #: how much a sponsor read or a warning takes off the speaker's evidence
+    audience: float = 1.35  #: for somebody in the chat who sells for the presenter
+    stage: float = 0.1  #: share of what others in the show have gathered lately that counts for the speaker as well
+    again: float = 0.21  #: pitch probability that a second look must find in the passage, or the line counts nothing
     sure: float = 0.65  #: pitch probability that one quote must have before anything is said
     floor: float = -3.0  #: below this nothing is said at all
     episode_gap: float = 600.0  #: quiet that ends an episode
@@ -140,6 +141,8 @@ class Arc:
         if reading.acts["sponsor"] + reading.acts["caution"] > SHIELDING:
             track.level = max(0.0, track.level - p.pull)
             track.shield_until = line.until + p.shield_time
+            return 0.0
+        if reading.passage is not None and reading.passage < p.again:
             return 0.0
         gain = min(p.line_most, _log_odds(reading.pitch) - _log_odds(p.pivot))
         return gain * (p.shield_factor if line.at < track.shield_until else 1.0)

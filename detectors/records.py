@@ -151,6 +151,7 @@ class Reading:
 
     `by` says who read it: the transformer, or the gate that passes clearly harmless chat by. `unsure` says that its
     pitch probability lies in the band in which the classifier abstains: such a line is too often taken wrongly.
+    `passage` is the pitch probability of the passage that the line ends, from a second look; None where there was none.
     """
 
     acts: Mapping[str, float]
@@ -159,6 +160,7 @@ class Reading:
     lang: str
     by: Literal["gate", "transformer"] = "transformer"
     unsure: bool = False
+    passage: float | None = None
 
     @property
     def pitch(self) -> float:

@@ -15,6 +15,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
 
 from detectors.arc import ArcParameters
+from detectors.second_look import LOOK_FROM
 from tests.bench.command import asked_shows, parser
 from tests.bench.shows import Outcome, TruthShow, judge, summarise
 
@@ -23,7 +24,7 @@ RANGES = {
     "base": (-7.0, -2.0),
     "pivot": (0.04, 0.6),
     "line_most": (0.6, 5.0),
-    "present": (0.15, 0.5),
+    "present": (LOOK_FROM, 0.5),
     "half_life": (60.0, 600.0),
     "taught_after": (30.0, 600.0),
     "taught_bonus": (0.0, 3.0),
@@ -32,8 +33,9 @@ RANGES = {
     "shield_time": (0.0, 180.0),
     "shield_factor": (0.0, 1.0),
     "pull": (0.0, 4.0),
-    "audience": (-2.5, 1.0),
+    "audience": (-2.5, 2.0),
     "stage": (0.0, 1.0),
+    "again": (0.0, 0.5),
 }
 #: Shifts of the base, in log-odds, and what a miss or a false alert weighs there.
 SHIFTS = {0.0: 1.0, -0.6: 0.5, 0.6: 0.5}

@@ -12,7 +12,8 @@ _ROOT = Path(__file__).parents[2]
 #: What a reading, and the form in which it is kept, depend on besides model and shows.
 CODE = (
     *(_ROOT / "detectors" / f"{name}.py" for name in ("classifier", "context", "encoding", "gate", "language")),
-    *(_ROOT / "detectors" / f"{name}.py" for name in ("ngrams", "normalise", "records", "show", "word_vectors")),
+    *(_ROOT / "detectors" / f"{name}.py" for name in ("ngrams", "normalise", "records", "second_look")),
+    *(_ROOT / "detectors" / f"{name}.py" for name in ("show", "word_vectors")),
     *(_ROOT / "bot" / name for name in ("reading.py", "rooms/replay.py")),
     *(_ROOT / "tests" / "bench" / name for name in ("readings.py", "shows.py")),
 )

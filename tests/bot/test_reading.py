@@ -3,6 +3,7 @@
 import logging
 import threading
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import pytest
 
@@ -137,3 +138,48 @@ async def test_a_model_that_failed_once_is_asked_again() -> None:
     second = await stage.read(show, [chat(3, 1.0, "@ana", "b")])
     stage.close()
     assert [first, second] == [[Unavailable("OSError: gone")], [reading(0.5)]]
+
+
+class PassageReader(MarkReader):
+    """Finds a pitch in a passage where it says "really"; fails on "broken" ones."""
+
+    def read(self, requests: Sequence[Request]) -> list[Reading]:
+        if any("broken" in request.text and not request.context for request in requests):
+            raise RuntimeError("out of memory")
+        return [
+            replace(one, acts=reading(0.9 if "really" in request.text else 0.3).acts)
+            for one, request in zip(super().read(requests), requests, strict=True)
+        ]
+
+
+async def test_what_looks_like_a_pitch_is_read_again_with_its_passage() -> None:
+    reader = PassageReader()
+    stage, show = ModelStage(reader), Show(show_info())
+    show.apply(speech(2, 0.0, "@host", "this is really new"))
+    batch = [
+        chat(3, 5.0, "@ana", "$ mine"),
+        speech(4, 10.0, "@host", "buy it"),
+        SeatChange("show-1/5", 16.0, 2, person("@ana"), "joined"),
+        chat(6, 20.0, "@ana", "$ mine too"),
+    ]
+    assert await stage.read(show, batch) == [
+        reading_of("$ mine", 0.3),
+        replace(reading_of("buy it", 0.3), passage=0.9),
+        None,
+        replace(reading_of("$ mine too", 0.3), passage=0.3),
+    ]
+    assert [request.text for request in reader.requests[3:]] == ["this is really new buy it", "$ mine $ mine too"]
+    stage.close()
+
+
+async def test_a_second_look_that_fails_leaves_the_first_reading(caplog: pytest.LogCaptureFixture) -> None:
+    stage, show = ModelStage(PassageReader()), Show(show_info())
+    show.apply(speech(2, 0.0, "@host", "first"))
+    with caplog.at_level(logging.ERROR):
+        assert await stage.read(show, [speech(3, 10.0, "@host", "broken")]) == [reading_of("broken", 0.3)]
+    assert caplog.messages == ["show-1/3 of show-1 was not looked at twice: out of memory"]
+    stage.close()
+
+
+def reading_of(text: str, pitch: float) -> Reading:
+    return replace(MarkReader().read([Request(text, "speech")])[0], acts=reading(pitch).acts)

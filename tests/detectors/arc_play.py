@@ -37,6 +37,7 @@ P = ArcParameters(
     episode_gap=600.0,
     present=0.5,
     stage=0.0,
+    again=0.1,
 )
 HOST, GUEST, HELPER = person("@kingo_reels"), person("@marta"), person("@zoe")
 SURE, WEAK = 0.97, 0.45

@@ -253,3 +253,12 @@ def test_a_sponsor_takes_off_what_was_gathered() -> None:
 def test_sponsors_never_take_off_more_than_there_is() -> None:
     reads = [other(n, 10.0 * n, "sponsor") for n in range(5)]
     assert logits(Stage().play(*reads, pitch(9, 200.0)))[-1:] == about(-2.0)
+
+
+@pytest.mark.parametrize(("passage", "counts"), [(None, True), (0.1, True), (0.0999, False), (0.0, False)])
+def test_a_line_counts_where_a_second_look_finds_a_pitch_in_its_passage(passage: float | None, counts: bool) -> None:
+    (line, first), (again, read) = pitch(1, 100.0), pitch(2, 110.0)
+    states = Stage().play((line, first), (again, replace(read, passage=passage)))
+    assert (states[1] is not None) is counts
+    if states[1] is not None:
+        assert states[1].evidence == (quote((line, first)), quote((again, read)))

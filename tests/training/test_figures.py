@@ -132,9 +132,12 @@ def test_languages_share_the_weights_and_differ_in_the_bias() -> None:
     dice = np.random.default_rng(5)
     signs, french = dice.normal(size=(2000, 3)), dice.random(2000) < 0.5
     truth = dice.random(2000) < 1 / (1 + np.exp(-signs[:, 0] + 1.0 - 2.0 * french))
-    found = mix(signs, truth, french)
+    found = mix(signs, truth, french, apart=1.0)
     assert found["en"][1:] == found["fr"][1:]
     assert found["fr"][0] - found["en"][0] == pytest.approx(2.0, abs=0.5)
+    nearer, same = mix(signs, truth, french), mix(signs, truth, french, apart=0.0)
+    assert 0.0 < nearer["fr"][0] - nearer["en"][0] < found["fr"][0] - found["en"][0]
+    assert same["fr"] == same["en"]
 
 
 def test_the_band_lies_between_sure_and_harmless() -> None:

@@ -4,6 +4,7 @@ import json
 import math
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,7 @@ from detectors.records import Event, Finding, Message, RoomState
 from tests.bench import readings
 from tests.bench.detectors import Noted, judge_weighted, note, ratio, selling_spans
 from tests.bench.fit_arc import loss, loss_of
-from tests.bench.second_look import candidates, stretches
+from tests.bench.second_look import looked_twice, measure
 from tests.bench.shows import Outcome, Pitch, TruthShow, intervals, judge
 from tests.stand_ins import person, reading, show_info, speech
 
@@ -123,17 +124,14 @@ def test_intervals_come_from_whole_shows() -> None:
     }
 
 
-def test_a_second_look_reads_two_minutes_of_one_person() -> None:
-    lines = [speech(n, 50.0 * n, "@host", " ".join([f"w{n}"] * 50)) for n in range(5)]
-    assert stretches(lines, lines[-1]) == [
-        " ".join(["w2"] * 30),
-        " ".join([*["w2"] * 20, *["w3"] * 40]),
-        " ".join([*["w3"] * 10, *["w4"] * 50]),
-    ]
-    found = candidates(SELLS, least=0.5)
-    assert [(position, selling) for position, _, selling in found] == [(2, True), (3, True)]
-    assert found[1][1] == ["line 2 of @@host line 3 of @@host"]
-    assert candidates(TALKS, least=0.5) == []
+def test_lines_that_were_looked_at_twice_are_told_with_their_truth() -> None:
+    passages = (None, None, 0.7, 0.04)
+    readings = [r if r is None else replace(r, passage=p) for r, p in zip(SELLS.readings, passages, strict=True)]
+    again = replace(SELLS, readings=tuple(readings))
+    assert looked_twice(again, least=0.5) == [(0.97, 0.7, True), (0.97, 0.04, True)]
+    assert looked_twice(again, least=0.98) == looked_twice(SELLS, least=0.5) == []
+    with pytest.raises(ValueError, match="no line was looked at twice"):
+        measure([SELLS])
 
 
 def test_readings_are_kept_until_model_or_shows_change(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
