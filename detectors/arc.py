@@ -12,7 +12,7 @@ from itertools import chain
 from typing import Any, Final
 
 from detectors.phases import Timeline
-from detectors.presenter_link import find_presenter_link
+from detectors.presenter_link import find_presenter_link, says_for_whom
 from detectors.records import (
     Account,
     EpisodeState,
@@ -56,7 +56,8 @@ class ArcParameters:
     shield_time: float = 179.07  #: how long after a sponsor read or a warning a pitch line counts less
     shield_factor: float = 0.253  #: by what factor it counts less
     pull: float = 0.598  #: how much a sponsor read or a warning takes off the speaker's evidence
-    audience: float = 1.35  #: for somebody in the chat who sells for the presenter
+    audience: float = 0.9  #: for somebody in the chat who sells for the presenter, as far as can be told
+    helper: float = 3.2  #: the same for somebody whose line or name says so
     stage: float = 0.1  #: share of what others in the show have gathered lately that counts for the speaker as well
     again: float = 0.21  #: pitch probability that a second look must find in the passage, or the line counts nothing
     sure: float = 0.65  #: pitch probability that one quote must have before anything is said
@@ -80,6 +81,7 @@ class Track:
     taught: float = 0.0
     shield_until: float = -1.0
     presenter: Person | None = None
+    helps: bool = False
     offers: dict[str, float] = field(default_factory=dict)
     cues: dict[str, float] = field(default_factory=dict)
     quotes: deque[Quote] = field(default_factory=lambda: deque(maxlen=MAX_QUOTES))
@@ -116,6 +118,8 @@ class Arc:
             self._gather(track, event, reading)
         if not presents and track.presenter is None:
             track.presenter = find_presenter_link(show, event, self._sellers(event.until))
+        if not presents and track.presenter is not None:
+            track.helps = track.helps or says_for_whom(show, event, track.presenter)
         return self._state(show, track, event.until, presents)
 
     def finish(self, at: float) -> list[EpisodeState]:
@@ -169,7 +173,7 @@ class Arc:
         track.passages = 1
         track.surest = 0.0
         track.taught = self._taught
-        track.presenter = None  # whom they speak for is asked anew
+        track.presenter, track.helps = None, False  # whom they speak for is asked anew
         track.offers.clear()
         track.cues.clear()
         track.quotes.clear()
@@ -185,7 +189,8 @@ class Arc:
         logit = p.base + track.level + show.extra_weight(track.person.account)
         logit += p.taught_bonus * min(1.0, track.taught / p.taught_after)
         logit += p.passage_bonus * min(2, track.passages - 1)
-        logit += 0.0 if presents else p.audience
+        if not presents:
+            logit += p.helper if track.helps else p.audience
         logit += p.stage * self._around(track, at)
         if logit < p.floor:
             return None
@@ -261,7 +266,7 @@ class Arc:
                 *(str(t.person.account), t.person.name, t.level, t.level_at, t.number, t.open, t.since, t.last_at),
                 *(t.passages, t.taught, t.shield_until, t.offers, t.cues),
                 [str(t.presenter.account), t.presenter.name] if t.presenter else None,
-                t.surest,
+                *(t.surest, t.helps),
             ]
             for t in self._tracks.values()
             if t.number or t.level or t.shield_until > 0
@@ -273,13 +278,15 @@ class Arc:
         self._taught = numbers["taught"]
         self.timeline.restore(numbers["timeline"])
         for key, name, level, level_at, number, is_open, since, last_at, *rest in numbers["tracks"]:
-            passages, taught, shield_until, offers, cues, presenter, *surest = rest
+            passages, taught, shield_until, offers, cues, presenter, *later = rest
             track = self._track(Person(Account.parse(key), name))
             track.level, track.level_at, track.number, track.open = level, level_at, number, is_open
             track.since, track.last_at, track.passages, track.taught = since, last_at, passages, taught
             track.shield_until, track.offers, track.cues = shield_until, dict(offers), dict(cues)
             track.presenter = Person(Account.parse(presenter[0]), presenter[1]) if presenter else None
-            track.surest = surest[0] if surest else 1.0  # 0.2.0 did not keep it; what it showed may go on
+            # Versions before kept neither, or the first alone; what they showed may go on.
+            track.surest = later[0] if later else 1.0
+            track.helps = len(later) > 1 and later[1]
 
 
 def _log_odds(probability: float) -> float:

@@ -38,6 +38,16 @@ def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> P
     return None
 
 
+def says_for_whom(show: Show, line: Line, presenter: Person) -> bool:
+    """Whether the chat line itself tells that its author works for the presenter: by the presenter's link, by a link
+    beside the presenter's name, or because the author bears that name. A viewer who only names the presenter, or whom
+    the presenter answered by name, may be anybody."""
+    links = find_links(line.text)
+    if links and (_mentions(line.text, presenter.name) or links & _links_of(show, presenter.account)):
+        return True
+    return _mentions(line.person.name, presenter.name)
+
+
 def _spoken_of(show: Show, presenter: Person, name: str) -> bool:
     return any(_mentions(said.text, name) for said in show.recent if said.person.account == presenter.account)
 

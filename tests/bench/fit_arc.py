@@ -34,6 +34,7 @@ RANGES = {
     "shield_factor": (0.0, 1.0),
     "pull": (0.0, 4.0),
     "audience": (-2.5, 2.0),
+    "helper": (-2.5, 4.0),
     "stage": (0.0, 1.0),
     "again": (0.0, 0.5),
 }

@@ -32,6 +32,7 @@ P = ArcParameters(
     shield_factor=0.5,
     pull=0.6,
     audience=-0.8,
+    helper=-0.8,
     sure=0.0,
     floor=-3.0,
     episode_gap=600.0,

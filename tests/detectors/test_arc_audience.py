@@ -1,12 +1,28 @@
 """Episodes of people in the audience: who sells for somebody on stage, and who only writes."""
 
+from dataclasses import replace
+
 import pytest
 
 from detectors.records import (
     EpisodeState,
     Message,
 )
-from tests.detectors.arc_play import GUEST, HELPER, HOST, SURE, Stage, Step, about, logits, other, pitch, quote, written
+from tests.detectors.arc_play import (
+    GUEST,
+    HELPER,
+    HOST,
+    SURE,
+    P,
+    Stage,
+    Step,
+    about,
+    logits,
+    other,
+    pitch,
+    quote,
+    written,
+)
 from tests.stand_ins import chat, reading, speech
 
 OFFER = pitch(1, 100.0, text="it is all on kingo.example/call")
@@ -88,3 +104,18 @@ def test_in_a_room_of_text_whoever_writes_most_presents() -> None:
     assert states[:7] == [None] * 7
     assert states[7] is not None
     assert (states[7].presenter, states[7].evidence) == (None, tuple(quote(line) for line in lines))
+
+
+def test_whoever_says_for_whom_counts_as_a_helper_from_then_on() -> None:
+    stage = Stage(replace(P, audience=-0.8, helper=1.0))
+    states = stage.play(
+        OFFER,
+        written(2, 120.0, HELPER.name, "kingo has four places left"),
+        written(3, 120.0, HELPER.name, "kingo.example/call"),
+        written(4, 120.0, HELPER.name, "four places"),
+    )
+    assert logits(states) == about(-2.0, -2.8, 1.0, 3.0)
+    other_stage = Stage(replace(P, audience=-0.8, helper=1.0))
+    other_stage.arc.restore(stage.arc.snapshot())
+    other_stage.show.apply(OFFER[0])
+    assert logits(other_stage.play(written(5, 120.0, HELPER.name, "four places"))) == about(5.0)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from detectors.presenter_link import find_presenter_link
+from detectors.presenter_link import find_presenter_link, says_for_whom
 from detectors.records import Event, Line, Person
 from detectors.show import Show
 from tests.stand_ins import chat, person, show_info, speech
@@ -61,3 +61,19 @@ def test_nobody_presents() -> None:
     line = chat(1, 5.0, "@zoe", "shop.example")
     show.apply(line)
     assert find_presenter_link(show, line, [person("@bob").account]) is None
+
+
+@pytest.mark.parametrize(
+    ("who", "text", "told"),
+    [
+        ("@zoe", "here: kingo.example/call", True),  # the host's own link
+        ("@zoe", "kingoreels is on other.example/now", True),
+        ("@team_kingoreels", "four places left", True),
+        ("@zoe", "kingoreels has four places left", False),
+        ("@zoe", "four places left on other.example/now", False),
+        ("@marta", "four places left", False),
+    ],
+)
+def test_who_says_for_whom(who: str, text: str, told: bool) -> None:
+    show = show_with(speech(3, 10.0, HOST.name, "zoe has it all, kingo.example/call"))
+    assert says_for_whom(show, chat(9, 30.0, who, text), HOST) is told
