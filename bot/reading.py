@@ -5,7 +5,7 @@ Lines of people who present that look like a pitch are then looked at a second t
 
 import asyncio
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from typing import Protocol
@@ -59,21 +59,30 @@ class ModelStage:
         self, show: Show, batch: Sequence[Event], readings: Sequence[Reading | Unavailable | None]
     ) -> list[Reading | Unavailable | None]:
         """Return the readings with what a second look says of those that need one; without where it fails, so that
-        such a line counts by what was read of it alone."""
-        before, looked = list(show.recent), list(readings)
-        seated: set[Account] = set()
-        for place, (event, reading) in enumerate(zip(batch, readings, strict=True)):
-            _note_seat(seated, event)
-            if not isinstance(event, Line) or not isinstance(reading, Reading):
-                continue
-            presents = event.person.account in seated or show.is_presenter(event.person.account)
-            if presents and (requests := second_requests(event, reading, before)):
-                try:
-                    looked[place] = replace(reading, passage=passage_pitch(await self._read(requests)))
-                except Exception as error:  # as above
-                    log.error("%s of %s was not looked at twice: %s", event.id, show.info.id, error)
-            if event.weight > 0.0:
-                before.append(event)
+        such a line counts by what was read of it alone.
+
+        Who presents in a room of text alone is asked before the batch: the line that makes somebody a presenter gets
+        no second look.
+        """
+        looked = list(readings)
+        places: list[int] = []
+        requests: list[Request] = []
+        for place, passage in _passages(show, batch, readings):
+            places += [place] * len(passage)
+            requests += passage
+        if not requests:
+            return looked
+        try:
+            found: dict[int, list[Reading]] = {}
+            for place, stretch in zip(places, await self._read(requests), strict=True):
+                found.setdefault(place, []).append(stretch)
+        except Exception as error:  # whatever a model dies of: the first readings are there
+            log.error("%s: no second look: %s: %s", show.info.id, type(error).__name__, error)
+            return looked
+        for place, stretches in found.items():
+            reading = looked[place]
+            assert isinstance(reading, Reading)
+            looked[place] = replace(reading, passage=passage_pitch(stretches))
         return looked
 
     async def _read(self, requests: Sequence[Request]) -> list[Reading]:
@@ -107,6 +116,25 @@ def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Reque
         if event.weight > 0.0:
             earlier.append(event)
     return places, requests
+
+
+def _passages(
+    show: Show, batch: Sequence[Event], readings: Sequence[Reading | Unavailable | None]
+) -> Iterator[tuple[int, list[Request]]]:
+    """Yield the place of each line of somebody who presents, and what a second look at it reads."""
+    seated: set[Account] = set()
+    said: dict[Account, list[Line]] = {}
+    for place, (event, reading) in enumerate(zip(batch, readings, strict=True)):
+        _note_seat(seated, event)
+        if not isinstance(event, Line) or not isinstance(reading, Reading):
+            continue
+        account = event.person.account
+        if account not in seated and not show.is_presenter(account):
+            continue
+        before = said.setdefault(account, show.said_by(account))
+        yield place, second_requests(event, reading, before)
+        if event.weight > 0.0:
+            before.append(event)
 
 
 def _note_seat(seated: set[Account], event: Event) -> None:

@@ -119,7 +119,7 @@ class Arc:
         if not presents and track.presenter is None:
             track.presenter = find_presenter_link(show, event, self._sellers(event.until))
         if not presents and track.presenter is not None:
-            track.helps = track.helps or says_for_whom(show, event, track.presenter)
+            track.helps = track.helps or says_for_whom(event, track.presenter)
         return self._state(show, track, event.until, presents)
 
     def finish(self, at: float) -> list[EpisodeState]:
@@ -191,18 +191,21 @@ class Arc:
         logit += p.passage_bonus * min(2, track.passages - 1)
         if not presents:
             logit += p.helper if track.helps else p.audience
-        logit += p.stage * self._around(track, at)
+        logit += p.stage * self._around(show, track, at)
         if logit < p.floor:
             return None
         return self._episode(track, at, logit, "pitch", presenter=None if presents else track.presenter)
 
-    def _around(self, track: Track, at: float) -> float:
-        """Return what others have gathered and not lost since, up to what two lines can add: one offer is often made
-        by several people in turn (a co-host, an assistant), and each of them alone says little."""
+    def _around(self, show: Show, track: Track, at: float) -> float:
+        """Return what others who sell here have gathered and not lost since, up to what two lines can add: one offer is
+        often made by several people in turn (a co-host, an assistant), and each of them alone says little."""
         gathered: float = sum(
             other.level * 0.5 ** (max(0.0, at - other.level_at) / self._p.half_life)
             for other in self._tracks.values()
-            if other is not track and other.open and at - other.last_at <= self._p.passage_gap
+            if other is not track
+            and other.open
+            and at - other.last_at <= self._p.passage_gap
+            and (other.presenter is not None or show.is_presenter(other.person.account))
         )
         return min(2.0 * self._p.line_most, gathered)
 

@@ -6,13 +6,15 @@ from typing import Final
 
 from detectors.records import Account, Line, Person
 from detectors.show import Show
-from detectors.urls import MOST_CHARS, find_links
+from detectors.urls import MOST_CHARS, find_links, host, sure_links
 
 #: Shortest part of a name that is taken for that name, in letters.
 SHORTEST_NAME: Final = 4
 #: Links and names are looked for among this many presenters.
 MOST_PRESENTERS: Final = 16
 _PART: Final = re.compile(r"[^\W\d_]+")
+#: What accounts that work for somebody call themselves.
+_STAFF: Final = frozenset({"team", "crew", "admin", "staff", "support", "equipe", "mod", "assist", "assistant"})
 #: Parts of names that say nothing about whose they are.
 _COMMON: Final = frozenset({"team", "official", "live", "show", "crew", "admin", "staff", "support", "equipe", "real"})
 
@@ -38,14 +40,17 @@ def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> P
     return None
 
 
-def says_for_whom(show: Show, line: Line, presenter: Person) -> bool:
-    """Whether the chat line itself tells that its author works for the presenter: by the presenter's link, by a link
-    beside the presenter's name, or because the author bears that name. A viewer who only names the presenter, or whom
-    the presenter answered by name, may be anybody."""
-    links = find_links(line.text)
-    if links and (_mentions(line.text, presenter.name) or links & _links_of(show, presenter.account)):
+def says_for_whom(line: Line, presenter: Person) -> bool:
+    """Whether the chat line itself tells that its author works for the presenter: by a link to a place that bears the
+    presenter's whole name, or by the author's own name, which holds it, or a part of it and what such accounts call
+    themselves ("team"). A viewer who names the presenter, passes a link on, or was answered by name, may be anybody."""
+    handle = "".join(_PART.findall(presenter.name.lower()))
+    if len(handle) < SHORTEST_NAME:
+        return False
+    if any(handle in "".join(_PART.findall(host(link))) for link in sure_links(line.text)):
         return True
-    return _mentions(line.person.name, presenter.name)
+    own = [part.lower() for part in _PART.findall(line.person.name)]
+    return handle in "".join(own) or (bool(_STAFF & set(own)) and _mentions(line.person.name, presenter.name))
 
 
 def _spoken_of(show: Show, presenter: Person, name: str) -> bool:

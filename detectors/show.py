@@ -25,6 +25,8 @@ from detectors.records import (
 MAX_PEOPLE: Final = 2_000
 #: Lines kept as text, for context and quotes.
 MAX_RECENT: Final = 60
+#: Lines kept of each person who presents, however much others write meanwhile, for a second look at what they say.
+MAX_SAID: Final = 40
 #: People and recent lines whose numbers go into a snapshot.
 MAX_SNAPSHOT: Final = 300
 #: How much all detectors but `arc` together may move an account's episode, in log-odds.
@@ -41,7 +43,8 @@ PRESENTER_WINDOW: Final = 1_800.0
 class Presence:
     """How one person took part: words, lines and seconds so far, when last, and whether ever on a seat.
 
-    `weights` holds each detector's newest weight and the show time at which it was noted.
+    `weights` holds each detector's newest weight and the show time at which it was noted, `said` the newest lines of
+    somebody who presents.
     """
 
     person: Person
@@ -51,6 +54,7 @@ class Presence:
     last_at: float = 0.0
     seated: bool = False
     weights: dict[str, tuple[float, float]] = field(default_factory=dict)
+    said: deque[Line] = field(default_factory=lambda: deque(maxlen=MAX_SAID), compare=False)
 
 
 class Show:
@@ -96,6 +100,12 @@ class Show:
     def recall(self, line: Line) -> None:
         """Take a line that was counted before a restart as context for what comes next."""
         self.recent.append(line)
+        self._keep(line)
+
+    def said_by(self, account: Account) -> list[Line]:
+        """Return the newest lines of somebody who presents, oldest first; of others none."""
+        presence = self.people.get(account)
+        return list(presence.said) if presence else []
 
     def note(self, finding: Finding) -> None:
         """Remember the weight of a detector's newest finding about an account."""
@@ -156,6 +166,12 @@ class Show:
             return  # probably nobody's words: no context for anything
         self.recent.append(line)
         self._talk.append((line.at, line.person.account, words))
+        self._keep(line)
+
+    def _keep(self, line: Line) -> None:
+        presence = self.people.get(line.person.account)
+        if presence is not None and self.is_presenter(line.person.account):
+            presence.said.append(line)
 
     def _seat(self, change: SeatChange) -> None:
         if change.change == "joined":

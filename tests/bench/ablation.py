@@ -23,7 +23,7 @@ from detectors.classifier import Classifier, Request
 from detectors.records import Line, Reading
 from detectors.training.manifest import write_manifest
 from tests.bench.command import asked_shows, parser, print_rows
-from tests.bench.shows import TruthShow, judge, read_shows, summarise
+from tests.bench.shows import TruthShow, inside, judge, read_shows, summarise
 
 #: Parts of `arc`, each with the value that makes it do nothing.
 ARC_PARTS: dict[str, dict[str, float]] = {
@@ -32,6 +32,7 @@ ARC_PARTS: dict[str, dict[str, float]] = {
     "sponsor reads and warnings take off": {"pull": 0.0, "shield_factor": 1.0},
     "forgetting": {"half_life": 1e9},
     "the second look": {"again": 0.0},
+    "helpers in the chat": {"helper": ArcParameters().audience},
     "one sure line": {"sure": 0.0},
     "the bound of a line": {"line_most": 9.3},
 }
@@ -88,11 +89,7 @@ def _line_auprc(shows: Sequence[TruthShow]) -> float:
     for show in shows:
         for event, reading in zip(show.events, show.readings, strict=True):
             if isinstance(event, Line) and isinstance(reading, Reading):
-                truth.append(
-                    any(
-                        p.by == event.person.name and p.start <= event.at and event.until <= p.end for p in show.pitches
-                    )
-                )
+                truth.append(inside(show, event))
                 found.append(reading.pitch)
     return round(float(average_precision_score(np.array(truth), np.array(found))), 3)
 

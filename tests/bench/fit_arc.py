@@ -22,7 +22,7 @@ from tests.bench.shows import Outcome, TruthShow, judge, summarise
 #: What is searched, and between which bounds.
 RANGES = {
     "base": (-7.0, -2.0),
-    "pivot": (0.04, 0.6),
+    "pivot": (LOOK_FROM, 0.6),
     "line_most": (0.6, 5.0),
     "present": (LOOK_FROM, 0.5),
     "half_life": (60.0, 600.0),

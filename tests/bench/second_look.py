@@ -22,7 +22,7 @@ from detectors.arc import ArcParameters
 from detectors.records import Line, Reading
 from tests.bench.command import asked_shows, parser
 from tests.bench.fit_arc import loss
-from tests.bench.shows import TruthShow
+from tests.bench.shows import TruthShow, inside
 
 #: How sure the second look must be for a line to count.
 BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
@@ -31,18 +31,13 @@ BOUNDS = (0.0, 0.02, 0.05, 0.1, 0.2, 0.3)
 def looked_twice(show: TruthShow, least: float) -> list[tuple[float, float, bool]]:
     """Return the probability alone, that of the passage, and the truth of every line that counts as evidence."""
     return [
-        (reading.pitch, reading.passage, _inside(show, event))
+        (reading.pitch, reading.passage, inside(show, event))
         for event, reading in zip(show.events, show.readings, strict=True)
         if isinstance(event, Line)
         and isinstance(reading, Reading)
         and reading.passage is not None
         and reading.pitch >= least
     ]
-
-
-def _inside(show: TruthShow, line: Line) -> bool:
-    own = (p for p in show.pitches if p.by.lower() == line.person.name.lower())
-    return any(p.start <= line.at and line.until <= p.end for p in own)
 
 
 def measure(shows: Sequence[TruthShow]) -> dict[str, Any]:

@@ -32,7 +32,7 @@ from config.settings import PolicySettings
 from detectors.arc import Arc, ArcParameters
 from detectors.classifier import Classifier
 from detectors.panel import Panel
-from detectors.records import Event, Reading, RoomState, ShowInfo, Unavailable
+from detectors.records import Event, Line, Reading, RoomState, ShowInfo, Unavailable
 from detectors.show import Show
 
 #: A warning this long after a pitch still belongs to it, in seconds.
@@ -174,6 +174,12 @@ def _pitch_of(show: TruthShow, alert: OpenAlert) -> Pitch | None:
     """Return the pitch that a warning is about: the one under way, or the last one that ended shortly before."""
     own = [p for p in show.pitches if p.by.lower() == alert.body.person.name.lower() and p.start <= alert.body.at]
     return next((p for p in reversed(own) if alert.body.at <= p.end + AFTER), None)
+
+
+def inside(show: TruthShow, line: Line) -> bool:
+    """Whether a line lies within a pitch of its speaker."""
+    own = (pitch for pitch in show.pitches if pitch.by.lower() == line.person.name.lower())
+    return any(pitch.start <= line.at and line.until <= pitch.end for pitch in own)
 
 
 def summarise(outcomes: Sequence[Outcome]) -> dict[str, Any]:

@@ -111,7 +111,7 @@ def test_whoever_says_for_whom_counts_as_a_helper_from_then_on() -> None:
     states = stage.play(
         OFFER,
         written(2, 120.0, HELPER.name, "kingo has four places left"),
-        written(3, 120.0, HELPER.name, "kingo.example/call"),
+        written(3, 120.0, HELPER.name, "kingoreels.example/call"),
         written(4, 120.0, HELPER.name, "four places"),
     )
     assert logits(states) == about(-2.0, -2.8, 1.0, 3.0)

@@ -194,7 +194,8 @@ def test_a_snapshot_keeps_how_sure_the_surest_line_was() -> None:
     numbers = json.loads(json.dumps(stage.arc.snapshot()))
     other_stage.arc.restore(numbers)
     assert other_stage.play(pitch(2, 110.0, sure=0.7)) != [None]
-    former = {**numbers, "tracks": [track[:-1] for track in numbers["tracks"]]}  # as version 0.2.0 wrote it
-    older = Stage(parameters)
-    older.arc.restore(former)
-    assert older.play(pitch(2, 110.0, sure=0.7)) != [None]
+    for less in (1, 2):  # without who helps; as version 0.2.0 wrote it, which did not keep the surest line either
+        former = {**numbers, "tracks": [track[:-less] for track in numbers["tracks"]]}
+        older = Stage(parameters)
+        older.arc.restore(former)
+        assert older.play(pitch(2, 110.0, sure=0.7)) != [None]

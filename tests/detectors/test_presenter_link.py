@@ -66,14 +66,29 @@ def test_nobody_presents() -> None:
 @pytest.mark.parametrize(
     ("who", "text", "told"),
     [
-        ("@zoe", "here: kingo.example/call", True),  # the host's own link
-        ("@zoe", "kingoreels is on other.example/now", True),
+        ("@zoe", "here: kingoreels.example/call", True),
+        ("@zoe", "here: https://shop.kingo-reels.example/call", True),
         ("@team_kingoreels", "four places left", True),
+        ("@equipe_kingoreels2", "four places left", True),
+        ("@KingoReels_Support", "four places left", True),
         ("@zoe", "kingoreels has four places left", False),
+        ("@zoe", "kingoreels is on other.example/now", False),  # a stranger's link beside the name
         ("@zoe", "four places left on other.example/now", False),
+        ("@zoe", "thanks kingoreels.amazing as ever", False),  # no link: a blank is missing
         ("@marta", "four places left", False),
+        ("@team_marta", "four places left", False),
     ],
 )
 def test_who_says_for_whom(who: str, text: str, told: bool) -> None:
-    show = show_with(speech(3, 10.0, HOST.name, "zoe has it all, kingo.example/call"))
-    assert says_for_whom(show, chat(9, 30.0, who, text), HOST) is told
+    assert says_for_whom(chat(9, 30.0, who, text), HOST) is told
+
+
+@pytest.mark.parametrize(
+    ("who", "told"), [("@marta.b", False), ("@paints_daily", False), ("@mod_marta", True), ("@marta_paints_shop", True)]
+)
+def test_a_part_of_the_name_alone_may_be_a_namesakes(who: str, told: bool) -> None:
+    assert says_for_whom(chat(9, 30.0, who, "four places left"), GUEST) is told
+
+
+def test_a_name_that_is_too_short_is_in_everything() -> None:
+    assert not says_for_whom(chat(9, 30.0, "@team_al", "al.example/now"), person("@al"))

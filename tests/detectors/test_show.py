@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from detectors.records import Account, AccountFact, Event, Finding, Line, Message, RoomState, SeatChange, Tick
-from detectors.show import MAX_EXTRA_WEIGHT, MAX_PEOPLE, MAX_RECENT, MAX_SNAPSHOT, Presence, Show
+from detectors.show import MAX_EXTRA_WEIGHT, MAX_PEOPLE, MAX_RECENT, MAX_SAID, MAX_SNAPSHOT, Presence, Show
 from tests.stand_ins import chat, person, show_info, speech
 
 NAMES = ("@host", "@guest", "@ana", "@bob", "@zoe")
@@ -304,3 +304,23 @@ def test_a_snapshot_is_bounded_and_keeps_who_presents() -> None:
     copy = restored(show)
     assert copy.is_presenter(person("@guest").account)
     assert copy.people[Account("replay", "script", crowd[-1].person.name)].lines == 1
+
+
+def test_what_a_presenter_said_is_kept_apart_from_the_chat() -> None:
+    show = Show(show_info("@host"))
+    lines = [speech(n, 9.0 * n, "@host", f"line {n}") for n in range(MAX_SAID + 5)]
+    for line in lines:
+        show.apply(line)
+        show.apply(chat(1000, line.until, "@ana", "hello"))
+    show.apply(replace(speech(900, 500.0, "@host", "thanks for watching"), weight=0.0))
+    assert show.said_by(person("@host").account) == lines[-MAX_SAID:]
+    assert show.said_by(person("@ana").account) == show.said_by(person("@nobody").account) == []
+
+
+def test_what_a_presenter_said_before_a_restart_is_recalled() -> None:
+    show, after = Show(show_info("@host")), Show(show_info("@host"))
+    line = speech(1, 0.0, "@host", "hello")
+    show.apply(line)
+    after.restore(show.snapshot())
+    after.recall(line)
+    assert after.said_by(person("@host").account) == [line]

@@ -156,3 +156,21 @@ def test_readings_are_kept_until_model_or_shows_change(tmp_path: Path, monkeypat
     readings.shows_of([folder], model, cache)
     readings.shows_of([folder], model)
     assert len(read) == 4
+
+
+def test_what_a_second_look_brings_is_told_in_figures() -> None:
+    shows = []
+    for n in range(10):
+        said = show(
+            [Pitch("@host", 100.0, 160.0, ("course",))],
+            *((100, "@host", 0.97), (130, "@host", 0.9), (300, "@host", 0.95)),
+        )
+        looked = [
+            r if r is None else replace(r, passage=p)
+            for r, p in zip(said.readings, (None, 0.9, 0.8, 0.05), strict=True)
+        ]
+        shows.append(replace(said, info=replace(said.info, id=f"show-{n}"), readings=tuple(looked)))
+    found = measure(shows)
+    assert (found["lines"], found["inside"]) == (30, 0.667)
+    assert found["ap_line"] < found["ap_second_look"] == found["ap_both"] == 1.0
+    assert found["loss_at_bound"].keys() == {"0.0", "0.02", "0.05", "0.1", "0.2", "0.3"}
