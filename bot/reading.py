@@ -108,9 +108,7 @@ def _requests(show: Show, batch: Sequence[Event]) -> tuple[list[int], list[Reque
                 kind=event.kind,
                 context=tuple(choose_context(earlier, event.kind, event.who)),
                 lang=event.lang or show.info.lang,
-                gated=event.kind == "chat"
-                and event.person.account not in seated
-                and not show.is_presenter(event.person.account),
+                gated=event.kind == "chat" and not _presents(show, seated, event.person.account),
             )
         )
         if event.weight > 0.0:
@@ -129,12 +127,17 @@ def _passages(
         if not isinstance(event, Line) or not isinstance(reading, Reading):
             continue
         account = event.person.account
-        if account not in seated and not show.is_presenter(account):
+        if not _presents(show, seated, account):
             continue
-        before = said.setdefault(account, show.said_by(account))
-        yield place, second_requests(event, reading, before)
+        if account not in said:
+            said[account] = show.said_by(account)
+        yield place, second_requests(event, reading, said[account])
         if event.weight > 0.0:
-            before.append(event)
+            said[account].append(event)
+
+
+def _presents(show: Show, seated: set[Account], account: Account) -> bool:
+    return account in seated or show.is_presenter(account)
 
 
 def _note_seat(seated: set[Account], event: Event) -> None:

@@ -16,7 +16,7 @@ _PART: Final = re.compile(r"[^\W\d_]+")
 #: What accounts that work for somebody call themselves.
 _STAFF: Final = frozenset({"team", "crew", "admin", "staff", "support", "equipe", "mod", "assist", "assistant"})
 #: Parts of names that say nothing about whose they are.
-_COMMON: Final = frozenset({"team", "official", "live", "show", "crew", "admin", "staff", "support", "equipe", "real"})
+_COMMON: Final = _STAFF | {"official", "live", "show", "real"}
 
 
 def find_presenter_link(show: Show, line: Line, sellers: Iterable[Account]) -> Person | None:

@@ -30,9 +30,11 @@ def second_requests(line: Line, reading: Reading, before: Sequence[Line]) -> lis
 
     `before` holds what the same person said until then, oldest first.
     """
+    if reading.pitch < LOOK_FROM or line.weight == 0.0:
+        return []
     since = line.until - PASSAGE_SECONDS
     said = [one for one in before if one.until > since]
-    if reading.pitch < LOOK_FROM or line.weight == 0.0 or not said:
+    if not said:
         return []
     return [Request(text, line.kind, lang=reading.lang) for text in stretches([*said, line])]
 
