@@ -44,7 +44,7 @@ WORDS_PER_SECOND: Final = 2.5
 class ArcParameters:
     """What `arc` is fitted by. Times in seconds, everything else in log-odds unless said otherwise."""
 
-    base: float = -5.35  #: where everybody starts
+    base: float = -4.9  #: where everybody starts
     pivot: float = 0.374  #: pitch probability at which a line speaks neither for nor against
     line_most: float = 5.0  #: most that one line can add
     present: float = 0.378  #: pitch probability from which a line is evidence that is quoted, and a part of an episode

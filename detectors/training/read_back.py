@@ -5,10 +5,10 @@ Gives a `transformers` checkpoint with the same labels, to look into, to tune fu
 """
 
 import argparse
-import re
 import shutil
-from itertools import chain
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import onnx
@@ -18,26 +18,17 @@ from onnx import numpy_helper
 from transformers import BertConfig
 
 from detectors.classifier import LOWER, UPPER
+from detectors.training.graph import CONSTANT
 from detectors.training.model import PitchModel
-
-_NODE = re.compile(r"/(?:model/)?(.+?)/(?:Gemm|MatMul)_whole")
+from detectors.training.network import ASKED, SIDE_BY_SIDE
 
 
 def read_back(folder: Path) -> PitchModel:
     """Return the model of a model folder. Raises ValueError when its graph is not one that `export` writes."""
     graphs = [onnx.load(str(folder / part)).graph for part in (LOWER, UPPER)]
     stored = {one.name: numpy_helper.to_array(one) for graph in graphs for one in graph.initializer}
-    weights = {name.removeprefix("model."): value for name, value in stored.items() if _is_parameter(name, value)}
-    for node in chain.from_iterable(graph.node for graph in graphs):
-        if node.op_type == "DequantizeLinear":  # a matrix, transposed: steps and their size per column
-            steps, size = (stored[name].astype(np.float32) for name in node.input[:2])
-            weights[_parameter(node.name)] = (steps * size).T
-        elif node.op_type == "Gather" and node.input[0].endswith("_steps"):  # a table: the same per row
-            base = node.input[0].removesuffix("_steps")
-            whole = stored[f"{base}_steps"].astype(np.float32) * stored[f"{base}_size"]
-            weights[base.removeprefix("model.")] = whole
+    given = {name: torch.tensor(value) for name, value in _parameters(stored)}
     model = PitchModel(BertConfig.from_pretrained(folder))
-    given = {name: torch.tensor(value) for name, value in weights.items()}
     missing, unknown = model.load_state_dict(given, strict=False)
     lacking = [name for name in missing if not name.endswith(("position_ids", "token_type_ids"))]
     if lacking or unknown:
@@ -47,15 +38,23 @@ def read_back(folder: Path) -> PitchModel:
     return model
 
 
-def _is_parameter(name: str, value: NDArray[np.generic]) -> bool:
-    return name.startswith("model.") and value.dtype == np.float32 and not name.endswith("_size")
-
-
-def _parameter(node: str) -> str:
-    found = _NODE.fullmatch(node)
-    if found is None:
-        raise ValueError(f"{node}: not a node that export writes")
-    return found[1].replace("/", ".") + ".weight"
+def _parameters(stored: Mapping[str, NDArray[Any]]) -> Iterator[tuple[str, NDArray[np.float32]]]:
+    """Give the names and values of the network's parameters, made whole again."""
+    for name, value in stored.items():
+        if name.startswith(CONSTANT) or name.endswith("_size"):
+            continue
+        whole = value
+        if name.endswith("_steps"):
+            name = name.removesuffix("_steps")
+            size = stored[f"{name}_size"]
+            whole = value.astype(np.float32) * size
+            if size.ndim == 1:  # a matrix, which stands transposed; tables have a size per row
+                whole = np.ascontiguousarray(whole.T)
+        if SIDE_BY_SIDE in name:
+            parts = np.split(whole, len(ASKED))
+            yield from ((name.replace(SIDE_BY_SIDE, part), one) for part, one in zip(ASKED, parts, strict=True))
+        else:
+            yield name, whole
 
 
 def main() -> None:
