@@ -9,10 +9,11 @@ _VNNI: Final = frozenset({"avx512_vnni", "avx_vnni"})
 
 
 @cache
-def adds_8_bit_products_exactly(cpuinfo: Path = _CPUINFO) -> bool:
-    """Whether sums of 8-bit products are taken in 32 bits (VNNI), and not in 16, which overflow.
+def has_vnni(cpuinfo: Path = _CPUINFO) -> bool:
+    """Whether Linux says that every x86 processor here has VNNI, which adds up 8-bit products in 32 bits.
 
-    Only Linux tells; where nothing is told the answer is no, which is the safe one.
+    Without it onnxruntime adds them in 16 bits, which overflow, unless it is told to be exact. Where nothing is told
+    the answer is no: that costs speed at most.
     """
     try:
         told = cpuinfo.read_text(encoding="utf-8", errors="replace")

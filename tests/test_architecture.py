@@ -14,8 +14,8 @@ ROOT: Final = Path(__file__).parent.parent
 OURS: Final = ("bot", "config", "detectors")
 SOURCES: Final = sorted(p for name in OURS for p in (ROOT / name).rglob("*.py"))
 TRAINING: Final = ROOT / "detectors" / "training"
-#: The only core modules that read files: the model's.
-READ_MODEL_FILES: Final = {"classifier.py", "ngrams.py"}
+#: The only core modules that read files: the model's, and what the kernel tells of the processor that computes it.
+READ_MODEL_FILES: Final = {"classifier.py", "ngrams.py", "processor.py"}
 CLOCKS_AND_NETWORK: Final = {
     *("asyncio", "aiohttp", "socket", "ssl", "http", "urllib", "requests", "subprocess", "sqlite3", "sqlite_utils"),
     *("time", "random", "secrets", "os", "discord", "apscheduler"),

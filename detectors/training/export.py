@@ -14,12 +14,19 @@ import onnx
 from detectors.classifier import GATE, LOWER, UPPER
 from detectors.training.manifest import write_manifest
 from detectors.training.model import PitchModel
-from detectors.training.network import lower_part, upper_part
+from detectors.training.network import LOWER_LAYERS, lower_part, upper_part
 
 
 def export(checkpoint: Path, out: Path) -> None:
-    """Write the 8-bit ONNX model and its companions from the PyTorch `checkpoint` into `out`."""
+    """Write the 8-bit ONNX model and its companions from the PyTorch `checkpoint` into `out`.
+
+    Raises ValueError for a network that the graph cannot express.
+    """
     model = PitchModel.from_pretrained(checkpoint)
+    if model.config.hidden_act != "gelu":
+        raise ValueError(f"{checkpoint}: hidden_act must be gelu, not {model.config.hidden_act}")
+    if model.config.num_hidden_layers < LOWER_LAYERS:
+        raise ValueError(f"{checkpoint}: needs {LOWER_LAYERS} layers at least, for the lower part")
     parameters = {name: value.numpy() for name, value in model.state_dict().items()}
     out.mkdir(parents=True, exist_ok=True)
     onnx.save(lower_part(parameters, model.config), str(out / LOWER))

@@ -4,6 +4,9 @@ A product of a matrix with a line's vectors is computed in whole numbers: the ma
 written, the vectors per token when they are read ("vector-wise" quantisation; Dettmers et al., 2022, arXiv:2208.07339).
 One step for a whole line, as dynamic quantisation has it, is several times as coarse, since some tokens hold far
 larger numbers than others; and it makes a token's result depend on its neighbours.
+
+Rounding hands on what is last in a number: where another processor or another onnxruntime computes a last bit
+differently, some numbers are rounded to the next step, and later layers carry that on. On one machine results repeat.
 """
 
 from collections.abc import Sequence
@@ -33,9 +36,10 @@ class GraphWriter:
         self._stored: dict[str, onnx.TensorProto] = {}
 
     def store(self, name: str, value: NDArray[Any]) -> str:
-        """Keep a value under `name`; a second one of the same name must be the same."""
-        if name not in self._stored:
-            self._stored[name] = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        """Keep a value under `name`. Raises ValueError when another one is kept there."""
+        given = numpy_helper.from_array(np.ascontiguousarray(value), name)
+        if self._stored.setdefault(name, given) != given:
+            raise ValueError(f"{name}: stands for two different values")
         return name
 
     def constant(self, name: str, value: float | Sequence[int], kind: type = np.int64) -> str:

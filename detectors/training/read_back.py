@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 import onnx
 import torch
+from google.protobuf.message import DecodeError
 from numpy.typing import NDArray
 from onnx import numpy_helper
 from transformers import BertConfig
@@ -25,11 +26,14 @@ from detectors.training.network import ASKED, SIDE_BY_SIDE
 
 def read_back(folder: Path) -> PitchModel:
     """Return the model of a model folder. Raises ValueError when its graph is not one that `export` writes."""
-    graphs = [onnx.load(str(folder / part)).graph for part in (LOWER, UPPER)]
-    stored = {one.name: numpy_helper.to_array(one) for graph in graphs for one in graph.initializer}
-    given = {name: torch.tensor(value) for name, value in _parameters(stored)}
     model = PitchModel(BertConfig.from_pretrained(folder))
-    missing, unknown = model.load_state_dict(given, strict=False)
+    try:
+        graphs = [onnx.load(str(folder / part)).graph for part in (LOWER, UPPER)]
+        stored = {one.name: numpy_helper.to_array(one) for graph in graphs for one in graph.initializer}
+        given = {name: torch.tensor(value) for name, value in _parameters(stored)}
+        missing, unknown = model.load_state_dict(given, strict=False)
+    except (DecodeError, KeyError, RuntimeError) as error:  # no graph, steps without a size, other shapes
+        raise ValueError(f"{folder}: {error}") from error
     lacking = [name for name in missing if not name.endswith(("position_ids", "token_type_ids"))]
     if lacking or unknown:
         raise ValueError(

@@ -16,8 +16,9 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from sklearn.metrics import average_precision_score
+from tokenizers import Tokenizer
 
-from detectors.classifier import Classifier, ModelError, Request, pitch_log_odds
+from detectors.classifier import Classifier, Request, pitch_log_odds
 from detectors.encoding import EncodedLine, encode
 from detectors.training.model import PitchModel
 from detectors.training.passages import DATA, Example, examples, read_lines
@@ -26,10 +27,10 @@ from detectors.training.train import load
 LINES = 1500
 
 
-def in_32_bits(folder: Path, lines: Sequence[Example]) -> NDArray[np.float32]:
-    """Return the logits of a checkpoint or a model folder computed in 32 bits, shape (lines, labels)."""
-    model, tokenizer = load(folder)
-    return np.array([_logits(model.eval(), encode(tokenizer, x.line.text, x.line.kind, x.context)) for x in lines])
+def in_32_bits(model: PitchModel, tokenizer: Tokenizer, lines: Sequence[Example]) -> NDArray[np.float32]:
+    """Return the network's logits computed in 32 bits, shape (lines, labels)."""
+    model.eval()
+    return np.array([_logits(model, encode(tokenizer, x.line.text, x.line.kind, x.context)) for x in lines])
 
 
 def _logits(model: PitchModel, line: EncodedLine) -> NDArray[np.float32]:
@@ -55,17 +56,21 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("model", type=Path)
     parser.add_argument("checkpoint", type=Path, nargs="?")
-    parser.add_argument("--lines", type=int, default=LINES)
+    parser.add_argument("--lines", type=int, default=LINES, help="how many lines are drawn")
     given = parser.parse_args()
+    if given.lines < 1:
+        parser.error("--lines must be 1 at least")
     lines = list(examples(read_lines(sorted((DATA / "validation").glob("*.jsonl")))))
-    lines = random.Random(5).sample(lines, given.lines)
-    requests = [Request(one.line.text, one.line.kind, one.context) for one in lines]
+    lines = random.Random(5).sample(lines, min(given.lines, len(lines)))
+    torch.set_num_threads(1)  # one line is too little to share, and waiting threads take the processor from others
     try:
-        rounded = Classifier(given.model, with_gate=False).logits(requests)
-        whole = in_32_bits(given.checkpoint or given.model, lines)
-    except (ModelError, OSError, ValueError) as error:
+        classifier = Classifier(given.model, with_gate=False)
+        model, tokenizer = load(given.checkpoint or given.model)
+    except Exception as error:  # tokenizers and transformers raise bare and unrelated ones
         print(f"rounding: {error}", file=sys.stderr)
         return 2
+    rounded = classifier.logits([Request(one.line.text, one.line.kind, one.context) for one in lines])
+    whole = in_32_bits(model, tokenizer, lines)
     truth = [one.line.act == "pitch" for one in lines]
     found: dict[str, float] = {"lines": len(lines), **apart(rounded, whole)}
     for name, logits in (("rounded", rounded), ("whole", whole)):

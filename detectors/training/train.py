@@ -65,7 +65,7 @@ def main() -> None:
     recipe = Recipe()
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--out", type=Path, required=True, help="folder for the PyTorch checkpoint")
-    parser.add_argument("--layers", type=int, default=recipe.layers, choices=(3, 4, 6, 12), help="encoder layers kept")
+    parser.add_argument("--layers", type=int, default=recipe.layers, choices=(4, 6, 12), help="encoder layers kept")
     parser.add_argument("--epochs", type=int, default=recipe.epochs)
     parser.add_argument("--seed", type=int, default=recipe.seed)
     parser.add_argument("--plain", type=float, default=recipe.plain, help="share of the plain lines that is drawn")

@@ -1,10 +1,14 @@
 """What is exported is the network, cut in two, and can be read back. Needs the train extra (PyTorch)."""
 
 import json
+import re
+import shutil
 from pathlib import Path
 
 import numpy as np
+import onnx
 import pytest
+from onnx import numpy_helper
 
 pytest.importorskip("torch", reason="needs the train extra")
 pytest.importorskip("transformers")
@@ -30,8 +34,9 @@ def folders(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, Path]:
     checkpoint, out = tmp_path_factory.mktemp("checkpoint"), tmp_path_factory.mktemp("model")
     model = PitchModel(config)
     with torch.no_grad():  # biases, centre and spread as after training, not all the same
-        for values in (*model.parameters(), model.centre, model.spread):
-            values.add_(0.02 * torch.randn_like(values))
+        for name, values in (*model.named_parameters(), *model.named_buffers()):
+            if values.dtype == torch.float32:
+                values.add_((0.2 if name.endswith("bias") else 0.02) * torch.randn_like(values))
     model.save_pretrained(checkpoint)
     (checkpoint / "tokenizer.json").write_text("{}")
     stored = json.loads((checkpoint / "config.json").read_text())
@@ -75,3 +80,34 @@ def test_what_belongs_to_another_model_is_not_taken_along(folders: tuple[Path, P
     _, out = folders
     assert not (out / "gate.npz").exists()
     assert "calibration" not in json.loads((out / "config.json").read_text())
+
+
+@pytest.mark.parametrize(
+    ("setting", "said"), [({"hidden_act": "relu"}, "gelu"), ({"num_hidden_layers": 3}, "4 layers")]
+)
+def test_a_network_that_the_graph_cannot_express_is_refused(
+    setting: dict[str, str | int], said: str, tmp_path: Path
+) -> None:
+    small = {"vocab_size": 90, "hidden_size": 12, "num_attention_heads": 2, "intermediate_size": 12}
+    PitchModel(BertConfig(**small, num_hidden_layers=4)).save_pretrained(tmp_path)
+    stored = json.loads((tmp_path / "config.json").read_text())
+    (tmp_path / "config.json").write_text(json.dumps(stored | setting))
+    with pytest.raises(ValueError, match=said):
+        export(tmp_path, tmp_path / "out")
+
+
+@pytest.mark.parametrize("damage", ["no graph", "no size", "shape"])
+def test_a_graph_that_export_did_not_write_is_refused(damage: str, folders: tuple[Path, Path], tmp_path: Path) -> None:
+    shutil.copytree(folders[1], tmp_path / "model")
+    path = tmp_path / "model" / UPPER
+    graph = onnx.load(str(path))
+    if damage == "no size":
+        kept = [one for one in graph.graph.initializer if not one.name.endswith("5.output.dense.weight_size")]
+        del graph.graph.initializer[:]
+        graph.graph.initializer.extend(kept)
+    for one in graph.graph.initializer:
+        if damage == "shape" and one.name == "centre":
+            one.CopyFrom(numpy_helper.from_array(np.zeros(7, np.float32), "centre"))
+    path.write_bytes(b"\xff\xff no graph" if damage == "no graph" else graph.SerializeToString())
+    with pytest.raises(ValueError, match=re.escape(str(tmp_path / "model"))):
+        read_back(tmp_path / "model")

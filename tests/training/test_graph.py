@@ -1,14 +1,16 @@
 """Matrices in 8 bits, written into a graph: small ones give nearly what 32 bits give. Loaded as the bot loads them."""
 
+import platform
 from pathlib import Path
 
 import numpy as np
 import onnx
+import onnxruntime
 import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from detectors.classifier import load_network
+from detectors.classifier import load_network, session_options
 from detectors.training.graph import GraphWriter
 from detectors.training.quantise import round_to_8_bits
 
@@ -65,6 +67,29 @@ def test_sums_of_large_products_do_not_overflow(tmp_path: Path) -> None:
     """All the largest numbers there are, where an addition in 16 bits would stop at 32,767."""
     vectors, matrix = np.ones((1, 2, 384), np.float32), np.ones((384, 64), np.float32)
     assert np.allclose(product(vectors, matrix, tmp_path), 384.0, rtol=1e-5)
+
+
+@pytest.mark.skipif(platform.machine() not in ("x86_64", "AMD64"), reason="only there products are added in 16 bits")
+@pytest.mark.parametrize("vnni", [True, False])
+def test_without_vnni_matrices_are_turned_so_that_nothing_overflows(
+    vnni: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unknown settings are passed over in silence, so what came of this one is looked at."""
+    monkeypatch.setattr("detectors.classifier.has_vnni", lambda: vnni)
+    found = product(np.ones((1, 2, 384), np.float32), np.ones((384, 64), np.float32), tmp_path)
+    options = session_options()
+    options.optimized_model_filepath = str(tmp_path / "as_computed.onnx")
+    onnxruntime.InferenceSession(str(tmp_path / "small.onnx"), options, providers=["CPUExecutionProvider"])
+    matrices = [one for one in onnx.load(options.optimized_model_filepath).graph.initializer if len(one.dims) == 2]
+    assert [one.data_type for one in matrices] == [TensorProto.INT8 if vnni else TensorProto.UINT8]
+    assert vnni or np.allclose(found, 384.0, rtol=1e-5)
+
+
+def test_a_name_stands_for_one_value() -> None:
+    graph = GraphWriter()
+    assert graph.constant("one", 1) == graph.constant("one", 1)
+    with pytest.raises(ValueError, match="one: stands for two"):
+        graph.constant("one", 2)
 
 
 @pytest.mark.parametrize("axis", [0, 1])

@@ -1,5 +1,7 @@
 """How far a model in 8 bits lies from its own weights in 32. Needs the train extra (PyTorch)."""
 
+import json
+
 import numpy as np
 import pytest
 
@@ -9,7 +11,8 @@ pytest.importorskip("transformers")
 from detectors.classifier import SHIPPED_MODEL, Classifier, Request
 from detectors.taxonomy import ACTS, LABELS
 from detectors.training.passages import DATA, examples, read_lines
-from detectors.training.rounding import apart, in_32_bits
+from detectors.training.rounding import apart, in_32_bits, main
+from detectors.training.train import load
 
 
 def test_differences_are_of_logits_and_of_the_probability_of_a_pitch() -> None:
@@ -26,5 +29,22 @@ def test_differences_are_of_logits_and_of_the_probability_of_a_pitch() -> None:
 def test_the_shipped_model_stays_near_its_weights_in_32_bits() -> None:
     lines = list(examples(read_lines(sorted((DATA / "validation").glob("*.jsonl")))))[::400]
     requests = [Request(one.line.text, one.line.kind, one.context) for one in lines]
-    figures = apart(Classifier(SHIPPED_MODEL).logits(requests), in_32_bits(SHIPPED_MODEL, lines))
-    assert figures["logit_mean"] < 0.25 and figures["pitch_mean"] < 0.03
+    figures = apart(Classifier(SHIPPED_MODEL).logits(requests), in_32_bits(*load(SHIPPED_MODEL), lines))
+    assert figures["logit_mean"] < 0.15 and figures["pitch_mean"] < 0.015
+
+
+@pytest.mark.parametrize("given", [["nowhere"], [str(SHIPPED_MODEL), "nowhere"]])
+def test_what_cannot_be_read_is_one_line(
+    given: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr("sys.argv", ["rounding", *given])
+    assert main() == 2
+    told = capsys.readouterr()
+    assert told.out == "" and told.err.startswith("rounding: ") and "Traceback" not in told.err
+
+
+def test_it_prints_one_row(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    monkeypatch.setattr("sys.argv", ["rounding", str(SHIPPED_MODEL), "--lines", "20"])
+    assert main() == 0
+    row = json.loads(capsys.readouterr().out)
+    assert row["lines"] == 20 and 0.0 < row["logit_mean"] < row["logit_most"]
