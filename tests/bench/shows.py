@@ -86,12 +86,13 @@ def read_shows(folder: Path, reader: LineReader) -> list[TruthShow]:
     """Read every show of `folder` with its truth, and have all its lines read by the models."""
     paths = sorted(path for path in folder.glob("*.jsonl") if path.with_suffix(".truth.json").exists())
     return [
-        _read(path, reader)
+        read_show(path, reader)
         for path in track(paths, description="reading", console=Console(stderr=True), transient=True)
     ]
 
 
-def _read(path: Path, reader: LineReader) -> TruthShow:
+def read_show(path: Path, reader: LineReader) -> TruthShow:
+    """Read the show script `path` with its truth, and have all its lines read as the bot has them read."""
     import asyncio
 
     from bot.reading import ModelStage

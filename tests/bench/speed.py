@@ -5,6 +5,8 @@ All in one run, on the processor's cores as they are, so that ratios hold on a b
 - chat lines a second through gate and transformer, with 2 % of lines that the gate must let through (pitches, spam);
 - lines a second of exactly 32 tokens through the transformer alone, one line at a time on two threads, beside the plain
   `transformers` pipeline (needs the train extra) with the same weights, batches of 1 and of 16;
+- whole validation shows as the bot reads them, second looks and all: how many live shows one machine keeps up with, and
+  how many readings a line takes;
 - from line to reading at 50, 100 and 200 chat lines a second, arriving at random, for everything between: p50 and p99;
 - seconds from nothing to the first reading in a new process, and its resident memory.
 
@@ -29,18 +31,20 @@ from rich.console import Console
 from rich.table import Table
 from tokenizers import Tokenizer
 
-from bot.reading import ModelStage
+from bot.reading import LineReader, ModelStage
 from detectors.classifier import SHIPPED_MODEL, Classifier, Request
 from detectors.encoding import encode
-from detectors.records import Account, Event, Line, Person, RoomKey, ShowInfo
+from detectors.records import Account, Event, Line, Person, Reading, RoomKey, ShowInfo
 from detectors.show import Show
 from detectors.training.passages import DATA, read_lines
+from tests.bench.shows import read_show
 
 PITCHES = 0.02
 TOKENS = 32
 #: Lines read per measurement; enough for half a minute of work or so.
 CHAT_LINES = 3000
 PLAIN_LINES = 300
+SHOWS = sorted((Path(__file__).parent / "shows" / "validation").glob("*.jsonl"))[::7]
 #: Lines read together at most, and how long a queue that has grown is still worked off, in seconds.
 BATCH = 64
 PATIENCE = 5.0
@@ -107,6 +111,30 @@ def chat_speed(classifier: Classifier, chat: Chat) -> dict[str, Any]:
 
     speed = per_second(len(requests), read)
     return {"chat_lines_per_second": round(speed), "passed_by_gate": round(passed / len(requests), 3)}
+
+
+class Counted:
+    """Reads with the classifier and counts what it was asked."""
+
+    def __init__(self, reader: LineReader) -> None:
+        self._reader = reader
+        self.count = 0
+
+    def read(self, requests: Sequence[Request]) -> list[Reading]:
+        """Return one reading per request, in order."""
+        self.count += len(requests)
+        return self._reader.read(requests)
+
+
+def whole_shows(reader: LineReader, paths: Sequence[Path]) -> dict[str, Any]:
+    """Return seconds of show read in a second, one show after the other, and readings per line."""
+    counted = Counted(reader)
+    began = time.perf_counter()
+    shows = [read_show(path, counted) for path in paths]
+    took = time.perf_counter() - began
+    lines = sum(isinstance(event, Line) for show in shows for event in show.events)
+    lasted = sum(show.events[-1].at - show.events[0].at for show in shows)
+    return {"shows_at_once": round(lasted / took), "readings_per_line": round(counted.count / lines, 2)}
 
 
 def lines_of_32_tokens() -> list[str]:
@@ -213,7 +241,7 @@ def main() -> int:
         return 2
     results = cold_start()
     classifier = Classifier()
-    results |= chat_speed(classifier, chat) | transformer_speed(classifier)
+    results |= chat_speed(classifier, chat) | transformer_speed(classifier) | whole_shows(classifier, SHOWS)
     results["line_to_reading"] = [delays(classifier, chat, rate) for rate in (50.0, 100.0, 200.0)]
     if given.json:
         print(json.dumps(results))

@@ -11,12 +11,24 @@ from detectors.gate import passed_reading
 from detectors.records import Line, Reading
 from tests.bench.ablation import ARC_PARTS, Changed
 from tests.bench.real_talk import LEAST_SECONDS, talks
-from tests.bench.speed import Chat
+from tests.bench.speed import SHOWS, Chat, whole_shows
 
 
 def test_a_drawn_chat_holds_two_pitches_in_a_hundred() -> None:
     texts = Chat(["buy"], ["hi"]).draw(1000, random.Random(1))
     assert (len(texts), texts.count("buy")) == (1000, 20)
+
+
+class Pitches:
+    """Takes every line for a pitch, so that whoever presents is looked at twice."""
+
+    def read(self, requests: Sequence[Request]) -> list[Reading]:
+        return [Reading({"pitch": 0.9}, {}, {}, "en") for _ in requests]
+
+
+def test_shows_at_once_count_second_looks() -> None:
+    figures = whole_shows(Pitches(), SHOWS[:1])
+    assert figures["shows_at_once"] > 100 and 1.5 < figures["readings_per_line"] <= 8.0
 
 
 def rows(count: int, label: str = "teach", channel: str = "c") -> list[dict[str, object]]:
