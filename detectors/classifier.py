@@ -38,8 +38,6 @@ GATE: Final = "gate.npz"
 LOWER: Final = "lower.onnx"
 UPPER: Final = "upper.onnx"
 FILES: Final = ("config.json", "tokenizer.json", LOWER, UPPER, GATE, "words.npz")
-
-
 #: Has onnxruntime multiply 8-bit numbers exactly on x86 processors without VNNI.
 EXACT: Final = "session.x64quantprecision"
 

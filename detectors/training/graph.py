@@ -5,8 +5,8 @@ written, the vectors per token when they are read ("vector-wise" quantisation; D
 One step for a whole line, as dynamic quantisation has it, is several times as coarse, since some tokens hold far
 larger numbers than others; and it makes a token's result depend on its neighbours.
 
-Rounding hands on what is last in a number: where another processor or another onnxruntime computes a last bit
-differently, some numbers are rounded to the next step, and later layers carry that on. On one machine results repeat.
+Rounding makes last bits matter: where another processor or another onnxruntime computes one differently, some numbers
+are rounded to the next step, and later layers carry that on. On one machine results repeat.
 """
 
 from collections.abc import Sequence
@@ -20,7 +20,7 @@ from onnx import TensorProto, helper, numpy_helper
 from detectors.training.quantise import round_to_8_bits
 
 #: ONNX operators of this version, and those that onnxruntime adds.
-OPSET: Final = 17
+_OPSET: Final = 17
 RUNTIME: Final = "com.microsoft"
 _IR_VERSION: Final = 9
 #: What begins the names of values that are no parameters of the network.
@@ -82,5 +82,5 @@ class GraphWriter:
     def finish(self, inputs: Sequence[onnx.ValueInfoProto], outputs: Sequence[onnx.ValueInfoProto]) -> onnx.ModelProto:
         """Return the model of all that was added."""
         graph = helper.make_graph(self._nodes, "network", inputs, outputs, list(self._stored.values()))
-        versions = [helper.make_opsetid("", OPSET), helper.make_opsetid(RUNTIME, 1)]
+        versions = [helper.make_opsetid("", _OPSET), helper.make_opsetid(RUNTIME, 1)]
         return helper.make_model(graph, opset_imports=versions, ir_version=_IR_VERSION, producer_name="pitchwatch")

@@ -48,7 +48,8 @@ GRAM_INVERSE_PENALTY = 30.0
 VECTOR_INVERSE_PENALTY = 0.1
 EARLY_INVERSE_PENALTY = 0.02
 #: The same for the lower layers, where it matters more: without context, as real chat often is, .75 would have
-#: lost 5.5 % of the flagged in all and passed by 54 % of the others, 3.5 .9 % and 38 % (a former version).
+#: lost 5.5 % of the flagged in all and passed by 54 % of the others; with 3.5 it lost .9 % and passed by 38 % (all of a
+#: former version).
 EARLY_MARGIN = 3.5
 #: From these probabilities on a reading could move anything: quotes, weights, or a viewer's own advertising.
 FLAGGED = {"pitch": 0.2, "spam": 0.3, "sponsor": 0.5}

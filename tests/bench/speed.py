@@ -5,8 +5,8 @@ All in one run, on the processor's cores as they are, so that ratios hold on a b
 - chat lines a second through gate and transformer, with 2 % of lines that the gate must let through (pitches, spam);
 - lines a second of exactly 32 tokens through the transformer alone, one line at a time on two threads, beside the plain
   `transformers` pipeline (needs the train extra) with the same weights, batches of 1 and of 16;
-- whole validation shows as the bot reads them, second looks and all: how many live shows one machine keeps up with, and
-  how many readings a line takes;
+- whole validation shows as the bot reads them, second looks and all: how many seconds of show are read
+  in a second, one show after the other, and how many requests a line takes;
 - from line to reading at 50, 100 and 200 chat lines a second, arriving at random, for everything between: p50 and p99;
 - seconds from nothing to the first reading in a new process, and its resident memory.
 
@@ -127,14 +127,14 @@ class Counted:
 
 
 def whole_shows(reader: LineReader, paths: Sequence[Path]) -> dict[str, Any]:
-    """Return seconds of show read in a second, one show after the other, and readings per line."""
+    """Return seconds of show read in a second, one show after the other, and requests per line."""
     counted = Counted(reader)
     began = time.perf_counter()
     shows = [read_show(path, counted) for path in paths]
     took = time.perf_counter() - began
     lines = sum(isinstance(event, Line) for show in shows for event in show.events)
     lasted = sum(show.events[-1].at - show.events[0].at for show in shows)
-    return {"shows_at_once": round(lasted / took), "readings_per_line": round(counted.count / lines, 2)}
+    return {"show_seconds_per_second": round(lasted / took), "requests_per_line": round(counted.count / lines, 2)}
 
 
 def lines_of_32_tokens() -> list[str]:

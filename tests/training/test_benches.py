@@ -26,9 +26,9 @@ class Pitches:
         return [Reading({"pitch": 0.9}, {}, {}, "en") for _ in requests]
 
 
-def test_shows_at_once_count_second_looks() -> None:
+def test_whole_shows_count_second_looks() -> None:
     figures = whole_shows(Pitches(), SHOWS[:1])
-    assert figures["shows_at_once"] > 100 and 1.5 < figures["readings_per_line"] <= 8.0
+    assert figures["show_seconds_per_second"] > 100 and 1.5 < figures["requests_per_line"] <= 8.0
 
 
 def rows(count: int, label: str = "teach", channel: str = "c") -> list[dict[str, object]]:
