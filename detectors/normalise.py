@@ -8,6 +8,8 @@ import unicodedata
 from functools import lru_cache
 from typing import Final
 
+from detectors.leet import read_leet
+
 #: Longest text, in characters, that any model reads. Chat platforms allow 4,000; a speech segment has about 250.
 MAX_CHARS: Final = 1_000
 
@@ -40,8 +42,8 @@ _EMOJI_LETTERS: Final = {
 
 @lru_cache(maxsize=64)  # every detector asks for the same line
 def normalise(text: str) -> str:
-    """Return `text` in NFKC, without invisible characters, look-alike letters or letter spacing, at most
-    `MAX_CHARS` long, white space folded to single blanks."""
+    """Return `text` in NFKC, without invisible characters, look-alike letters, figures for letters or letter spacing,
+    at most `MAX_CHARS` long, white space folded to single blanks."""
     text = unicodedata.normalize("NFKC", text[: 4 * MAX_CHARS].translate(_EMOJI_LETTERS))
     text = _UNSEEN.sub("", "".join(_visible(char) for char in text))
     text = unicodedata.normalize("NFKC", text)  # what stood apart may now stand together
@@ -49,7 +51,7 @@ def normalise(text: str) -> str:
         text = _WORD.sub(_latin_word, text)
     for pattern, plain in _DEFANGED:
         text = pattern.sub(plain, text)
-    text = _LETTER_RUN.sub(_join_letters, text)
+    text = read_leet(_LETTER_RUN.sub(_join_letters, text))
     return _SPACES.sub(" ", text).strip()[:MAX_CHARS]
 
 
@@ -67,5 +69,5 @@ def _latin_word(match: re.Match[str]) -> str:
 
 def _join_letters(match: re.Match[str]) -> str:
     """Join `c o u r s e` and `c.o.u.r.s.e`, but leave runs of digits (dates, prices, versions) as they are."""
-    letters = match.group()[::2]
+    letters = read_leet(match.group()[::2])
     return letters if letters.isalpha() else match.group()

@@ -23,6 +23,14 @@ def test_classify_answers_a_slow_pipe_line_by_line() -> None:
     process.stdout.close()
 
 
+def test_classify_shows_nothing_that_steers_a_terminal() -> None:
+    row = {"id": "a\u001b[31mb", "text": "join \u202egnihcaoc\u202c my\u001b[2J course\u0007\nnow", "kind": "chat"}
+    done = pitchwatch("classify", stdin=json.dumps(row).encode())
+    shown = done.stdout.decode()
+    assert done.returncode == 0 and shown.count("\n") == 1 and "gnihcaoc" in shown
+    assert shown.rstrip("\n").isprintable()
+
+
 def test_a_reader_that_leaves_is_no_traceback() -> None:
     command = f"{sys.executable} -m bot replay {EVENING} {CLEAN} --json | head -n 1"
     done = subprocess.run(["bash", "-c", command], capture_output=True, cwd=ROOT, timeout=120, check=False)

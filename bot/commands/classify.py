@@ -13,6 +13,7 @@ from rich.text import Text
 
 from bot.cards import ACT_STYLES
 from bot.reading import LineReader
+from bot.rooms.script import line_of
 from bot.sinks.console import write_line
 from detectors.classifier import Request
 from detectors.normalise import MAX_CHARS
@@ -144,4 +145,6 @@ def reading_line(line_id: Any, reading: Reading) -> dict[str, Any]:
 def _print(console: Console, line_id: Any, request: Request, reading: Reading) -> None:
     label = Text(f"{reading.act:8}", ACT_STYLES[reading.act])
     doubt = "?" if reading.unsure else " "
-    console.print(Text.assemble(f"{line_id!s:>8} ", label, f" {reading.pitch:4.0%}{doubt} ", request.text))
+    console.print(
+        Text.assemble(f"{line_of(str(line_id)):>8} ", label, f" {reading.pitch:4.0%}{doubt} ", line_of(request.text))
+    )

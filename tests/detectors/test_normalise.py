@@ -51,6 +51,27 @@ UNSEEN = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\ue000"]
         ("h**p://kingo (dot) example", "https://kingo.example"),
         ("kingo { point } example", "kingo.example"),
         ("the point is", "the point is"),
+        # figures and signs for letters
+        ("fr33 c0urse, s3nd me a m3ssage", "free course, send me a message"),
+        ("FR33 C0URSE 0FFER", "FREE COURSE OFFER"),
+        ("j0in my pr1v4te gr0up! l1nk in b1o", "join my private group! link in bio"),
+        ("ca$h, $ave now, c@sh pr1ce", "cash, save now, cash price"),
+        ("sa1e, 1ink, s4le!!", "sale, link, sale!!"),
+        ("f0rmati0n offert3, r3duction, abonn3s", "formation offerte, reduction, abonnes"),
+        ("écr1s-moi en pr1vé", "écris-moi en privé"),
+        ("m 3 s s a g e me", "message me"),
+        # what only looks like it
+        *(
+            (kept, kept)
+            for kept in (
+                "R2D2, C3PO, h264, mp3, web3, b2b, PS5, i18n, a11y, h1n1, m8",
+                "10people in 3days, 100k, 4K, 1080p, covid19, 2nd, 1er",
+                "follow4follow, learn4free, log4j, text2speech, code30fast",
+                "https://x.example/c0urse?a=b00k and c0urse.example",
+                "@gr0wth_k1ng a@b.example wait! oh no!!",
+                "$50 or 50$, 20h30, 3€, le 1er, 5e",
+            )
+        ),
         # letters as emoji
         ("🇫🇷🇪🇪 🅴🅱🅾🅾🅺", "free ebook"),
         ("Écris-moi « COACH » à l’aise", "Écris-moi « COACH » à l’aise"),
