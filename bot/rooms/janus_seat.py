@@ -101,6 +101,11 @@ class SeatListener:
         """Packets that never came."""
         return self._lost_before + (self._buffer.lost if self._buffer else 0)
 
+    @property
+    def unheard(self) -> bool:
+        """Whether the seat cannot be listened to now."""
+        return self._deaf_since is not None
+
     async def run(self) -> None:
         """Listen until cancelled. Raises JanusLostError when the session dies."""
         filling = asyncio.create_task(self._fill())
@@ -203,7 +208,7 @@ class SeatListener:
                 self._add(self.placer.place(self._resampler.resample(frame), stamp, now - self.began))
 
     def _hear_again(self, now: float) -> None:
-        if self._deaf_since is not None:
+        if self.unheard:
             self._tell_deaf(now, 0.0 if self._deaf_told else DEAF_SECONDS)
             self._deaf_since, self._deaf_told = None, False
 
