@@ -7,7 +7,6 @@ of the words that offers are made of. Addresses, links and names of models and s
 
 import re
 import unicodedata
-from collections.abc import Iterator
 from typing import Final
 
 _LETTERS: Final = str.maketrans("0134578@$!|", "oieastbasil")
@@ -19,8 +18,9 @@ _ADDRESS: Final = re.compile(r"[/\\=]|\w\.\w|^\W*@|\w@\w+\.")
 _WORD: Final = re.compile(r"[\w@$!|]+")
 _HIDDEN: Final = re.compile(r"[0134578@$!|]")
 _BETWEEN: Final = re.compile(r"[A-Za-zÀ-ÿ][a-zà-ÿ]*(?:(?:00?|11?|33?|5|7)[a-zà-ÿ]+|(?<![a-zà-ÿ]{3})4[a-zà-ÿ]+)+")
-#: Fewest letters of a word that is none of `_OFFERED`, so that "a11y" and "h1n1" are left alone.
-_FEWEST: Final = 3
+#: Fewest letters that are written as such, so that "b10" is no bio; of words that are none of `_OFFERED` one
+#: more, so that "a11y" and "h1n1" stay.
+_FEWEST: Final = 2
 #: Words that offers are made of, in English and French, without accents.
 _WORDS: Final = (
     "abonnement abonnes acces access account accounts achat acheter argent atelier bio bonus book books buy "
@@ -50,26 +50,19 @@ def _token(match: re.Match[str]) -> str:
 
 def _word(match: re.Match[str]) -> str:
     word = match.group()
-    letters_kept = [char for char in word if char.isalpha()]
-    if not letters_kept or not _HIDDEN.search(word):
+    core = word.rstrip("!|")  # what ends a sentence is no letter
+    kept = [char for char in core if char.isalpha()]
+    if len(kept) < _FEWEST or not _HIDDEN.search(core):
         return word
-    for core, rest in _with_and_without_end(word):
-        for letters in (_LETTERS, _LETTERS_L):
-            plain = core.translate(letters)
-            if _HIDDEN.search(core) and _bare(plain) in _OFFERED:
-                return (plain.upper() if "".join(letters_kept).isupper() else plain) + rest
-    halves = re.split(r"\d+", word.lower())
-    if _BETWEEN.fullmatch(word) and len(letters_kept) >= _FEWEST and len(set(halves)) == len(halves):
-        return word.translate(_LETTERS)
+    rest = word[len(core) :]
+    for letters in (_LETTERS, _LETTERS_L):
+        plain = core.translate(letters)
+        if _bare(plain) in _OFFERED:
+            return (plain.upper() if "".join(kept).isupper() else plain) + rest
+    halves = re.split(r"\d+", core.lower())
+    if _BETWEEN.fullmatch(core) and len(kept) > _FEWEST and len(set(halves)) == len(halves):
+        return core.translate(_LETTERS) + rest
     return word
-
-
-def _with_and_without_end(word: str) -> Iterator[tuple[str, str]]:
-    """Give the word whole, and parted from the marks that end a sentence."""
-    yield word, ""
-    core = word.rstrip("!|")
-    if core != word:
-        yield core, word[len(core) :]
 
 
 def _bare(word: str) -> str:

@@ -68,6 +68,7 @@ UNSEEN = ["\u200b", "\u200d", "\u2060", "\ufeff", "\u00ad", "\u202e", "\ue000"]
                 "10people in 3days, 100k, 4K, 1080p, covid19, 2nd, 1er",
                 "follow4follow, learn4free, log4j, text2speech, code30fast",
                 "https://x.example/c0urse?a=b00k and c0urse.example",
+                "du sel! appel! buy! b10, F33, m01",
                 "@gr0wth_k1ng a@b.example wait! oh no!!",
                 "$50 or 50$, 20h30, 3€, le 1er, 5e",
             )
