@@ -93,6 +93,20 @@ class Listening:
         self.events.append(event)
         self._noted.set()
 
+    async def inside(self, within: float = 15.0) -> None:
+        """Wait until the room was entered: what is written before that is not heard of."""
+        try:
+            async with asyncio.timeout(within):
+                while self.error is None and not self._entered():  # noqa: ASYNC110 - nothing tells
+                    await asyncio.sleep(0.05)
+        except TimeoutError:
+            pytest.fail(f"the room was not entered within {within} s")
+        if self.error is not None:
+            raise self.error
+
+    def _entered(self) -> bool:
+        return self.room.visit is not None and self.room.visit.entered
+
     async def seen(self, kind: type[T], what: Callable[[T], bool], within: float = 15.0) -> T:
         """Return the first event of a kind for which `what` holds, waiting for it for at most so many seconds."""
 

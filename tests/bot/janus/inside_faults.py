@@ -157,6 +157,7 @@ async def create_rooms() -> None:
 
 async def test_a_show_outlives_a_restart_after_which_its_room_is_made_later(tmp_path: Path) -> None:
     async with janus(tmp_path) as (server, people), listening(None) as told:
+        await told.inside()
         await write(people, "@tom", "hello")
         await told.seen(Line, lambda e: e.text == "hello")
         await server.stop()
@@ -176,6 +177,7 @@ async def test_a_show_outlives_a_restart_after_which_its_room_is_made_later(tmp_
 async def test_a_room_that_does_not_come_back_ends_the_show(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(janus_module, "GIVE_UP_SECONDS", 1.0)
     async with janus(tmp_path) as (server, people), listening(None) as told:
+        await told.inside()
         await write(people, "@tom", "hello")
         await told.seen(Line, lambda e: e.text == "hello")
         await server.stop()
@@ -274,7 +276,7 @@ async def test_a_server_that_lets_in_who_knows_a_secret(
             listening(None, JanusOptions(**{kind: "kettle-and-loaf"})) as told,
             joined(session, ChatRoom(ROOM, "Tom"), lambda *_: None) as chat,
         ):
-            await until(lambda: told.room.visit is not None and told.room.visit.entered)
+            await told.inside()
             await chat.say("let in")
             await told.seen(Line, lambda e: e.text == "let in")
     assert "kettle-and-loaf" not in caplog.text and "thumb-and-oven" not in caplog.text

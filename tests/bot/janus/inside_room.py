@@ -15,7 +15,7 @@ from bot.commands.janus_people import PeopleProcess, play_show, read_rows
 from bot.commands.janus_server import URL, ServedRoom
 from bot.rooms import RoomError, RoomLostError
 from bot.rooms import janus as janus_module
-from bot.rooms.janus import JanusOptions
+from bot.rooms.janus import JanusOptions, JanusRoom
 from bot.rooms.janus_chat import ChatRoom, joined
 from bot.rooms.janus_session import Secrets, connected
 from bot.speech import RATE
@@ -128,16 +128,21 @@ def talk(path: Path) -> tuple[str, list[str]]:
 async def test_nobody_is_listened_to_before_everybody_was_told(tmp_path: Path, hearing: Hearing) -> None:
     options = JanusOptions(announcement="We listen.\nNous écoutons.")
     read: list[tuple[str, str, int]] = []
+    rooms: list[JanusRoom] = []
+
+    def note(username: str, display: str, text: str) -> None:
+        read.append((display, text, sum(len(room.visit.listeners) for room in rooms if room.visit is not None)))
+
     async with janus(tmp_path) as (_, people):
         assert await people.do("sit", "Ana", sound=talk(tmp_path / "talk.ogg")[0], room=ROOM) is None
-        async with connected(URL, Secrets()) as session, listening(hearing, options) as told:
-
-            def note(username: str, display: str, text: str) -> None:
-                visit = told.room.visit
-                read.append((display, text, len(visit.listeners) if visit else 0))
-
-            async with joined(session, ChatRoom(ROOM, "reader"), note):
-                await told.seen(Line, lambda e: e.kind == "speech", 30.0)
+        # Who reads is there before the bot: what was written earlier is not told.
+        async with (
+            connected(URL, Secrets()) as session,
+            joined(session, ChatRoom(ROOM, "reader"), note),
+            listening(hearing, options) as told,
+        ):
+            rooms.append(told.room)
+            await told.seen(Line, lambda e: e.kind == "speech", 30.0)
     # The line of the chat came while nobody was listened to yet.
     assert read == [("Pitchwatch", "We listen.\nNous écoutons.", 0)]
 
@@ -240,6 +245,7 @@ async def test_janus_that_hangs_and_stays_away_ends_the_show(tmp_path: Path, mon
     monkeypatch.setattr("bot.rooms.janus_session.KEEPALIVE_SECONDS", 0.5)
     monkeypatch.setattr("bot.rooms.janus_session.ANSWER_SECONDS", 2.0)
     async with janus(tmp_path) as (server, people), listening(None) as told:
+        await told.inside()
         await write(people, "@tom", "hello")
         await told.seen(Line, lambda e: e.text == "hello")
         os.kill(server.pid or 0, signal.SIGSTOP)  # nothing closes: only the keepalive is not answered
