@@ -204,6 +204,7 @@ async def test_what_was_not_told_is_seen_by_looking(
     monkeypatch.setattr(Handle, "put", drop)
     hearers: Any = Hearers()
     async with janus(tmp_path) as (_, people), listening(hearers) as told:
+        await told.inside()
         for who in ("Ana", "Bob"):
             assert await sit(people, who) is None
         await told.seen(SeatChange, lambda e: e.seat == 2)
@@ -225,6 +226,7 @@ async def test_what_was_not_told_is_seen_by_looking(
 
 async def test_who_found_no_seat_gets_the_next_that_is_free(tmp_path: Path) -> None:
     async with janus(tmp_path) as (_, people), listening(None, JanusOptions(seats=2)) as told:
+        await told.inside()
         for who in ("Ana", "Bob", "Cleo"):
             assert await sit(people, who) is None
         await until(lambda: told.room.skipped == 1)

@@ -45,6 +45,7 @@ async def write(people: PeopleProcess, who: str, text: str) -> None:
 
 async def test_seats_audience_and_chat(tmp_path: Path) -> None:
     async with janus(tmp_path) as (_, people), listening(None) as told:
+        await told.inside()
         for number, who in enumerate(SEATS, 1):
             assert await sit(people, who, number) is None
         opened = await told.seen(RoomState, lambda e: e.state == "open")
@@ -76,6 +77,7 @@ async def test_more_than_four_seats_names_twice_and_pin(tmp_path: Path) -> None:
     served = ServedRoom(ROOM, "Six", publishers=7, pin="1234")
     options = JanusOptions(seats=6, pin="1234")
     async with janus(tmp_path, served) as (_, people), PeopleProcess() as others, listening(None, options) as told:
+        await told.inside()
         for who in ("Ana", "b", "c", "d"):
             assert await sit(people, who, 1, pin="1234") is None
         for who in ("ANA", "f", "g"):
@@ -150,6 +152,7 @@ async def test_nobody_is_listened_to_before_everybody_was_told(tmp_path: Path, h
 async def test_lost_packets_cost_no_more_than_themselves(tmp_path: Path, hearing: Hearing) -> None:
     path, texts = talk(tmp_path / "talk.ogg")
     async with janus(tmp_path) as (_, people), listening(hearing) as told:
+        await told.inside()
         await asyncio.gather(
             people.do("sit", "whole", sound=path, room=ROOM),
             people.do("sit", "holes", sound=path, room=ROOM, loss=0.03),
@@ -176,6 +179,7 @@ async def test_frozen_killed_and_muted_speakers(tmp_path: Path, hearing: Hearing
         PeopleProcess() as killed,
         listening(hearing) as told,
     ):
+        await told.inside()
         for process, who in ((people, "host"), (people, "muted"), (frozen, "frozen"), (killed, "killed")):
             assert await process.do("sit", who, sound=path, room=ROOM) is None
         stop = (await told.seen(SeatChange, lambda e: e.seat == 4)).at + 4.0
@@ -223,6 +227,7 @@ async def test_janus_is_killed_and_comes_back(
     monkeypatch.setattr("bot.rooms.janus_visit.KEEP_SECONDS", 4.0)
     async with janus(tmp_path) as (server, people), listening(hearing) as told:
         path, _ = talk(tmp_path / "talk.ogg")
+        await told.inside()
         for who in SEATS[:2]:
             assert await people.do("sit", who, sound=path, room=ROOM) is None
         await told.seen(SeatChange, lambda e: e.seat == 2)
@@ -282,6 +287,7 @@ async def test_a_whole_show_is_warned_about_and_the_right_person_is_named(tmp_pa
     begin, end = 118.9, 222.6
     async with janus(tmp_path) as (_, people), watched(hearing) as watch:
         told = watch.told
+        await told.inside()
         await play_show(people, EVENING, ROOM, (begin, end))
         # Nell has the last word, at 218.8 s.
         await told.seen(Line, lambda e: e.person.name == "@nell_oatlane" and e.at > 98.0)
