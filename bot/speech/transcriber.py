@@ -22,9 +22,9 @@ LANGUAGES: Final = ("en", "fr")
 #: Sound that the encoder is given at least, in seconds. Whisper was trained on 30; segments are 12 at most, and the
 #: rest would be silence: less of it is twice as fast, and hardly worse down to 16 s (docs/speech.md).
 _WINDOW: Final = 16.0
-#: Most tokens for a segment: a base, and so many a second. Fast speech is about six a second.
+#: Most tokens for a segment: a base, and so many a second. Quick French is about ten a second; with 9 its end was lost.
 _TOKENS: Final = 12
-_TOKENS_PER_SECOND: Final = 9.0
+_TOKENS_PER_SECOND: Final = 14.0
 #: Text that packs better than this is the same words over and over (the measure and its bound are Whisper's own).
 _MOST_COMPRESSED: Final = 2.4
 #: Mean log-probability of a token below which a text is a guess.

@@ -2,6 +2,7 @@
 
 import json
 import re
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +69,25 @@ def music(seconds: float) -> NDArray[np.float32]:
                 )
         out[start : start + 400] += dice.normal(0, 0.1, 400).astype(np.float32)
     return out
+
+
+def quicker(samples: NDArray[np.float32], times: float) -> NDArray[np.float32]:
+    """Say the same so many times as fast, at the same pitch."""
+    graph = av.filter.Graph()
+    graph.link_nodes(
+        graph.add_abuffer(format="flt", sample_rate=RATE, layout="mono"),
+        graph.add("atempo", str(times)),
+        graph.add("abuffersink"),
+    ).configure()
+    frame = av.AudioFrame.from_ndarray(samples[None], "flt", "mono")
+    frame.sample_rate, frame.pts = RATE, 0
+    graph.push(frame)
+    graph.push(None)
+    pieces = []
+    with suppress(EOFError):
+        while True:
+            pieces.append(graph.pull().to_ndarray()[0])
+    return np.concatenate(pieces)
 
 
 def words(text: str) -> list[str]:
