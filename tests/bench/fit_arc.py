@@ -4,6 +4,9 @@ A random search around the shipped values: each try moves a few of them, by step
 What is made least weighs misses, false alerts and delay (see `loss_of`). Margins count as well, so that a show nobody
 has seen has room to differ: every setting is tried with its base shifted up and down, too, where all of that weighs
 half. The search ends by the clock, so that the same seed gets further on a faster machine.
+
+`--halves` fits on one half of the shows and tells what that is worth on the other, and the other way round: how much of
+what a search gains is learnt by heart.
 """
 
 import json
@@ -95,12 +98,35 @@ def search(
     return least, best
 
 
+def halves(shows: Sequence[TruthShow]) -> tuple[list[TruthShow], list[TruthShow]]:
+    """Return two halves of the shows: every other one of those that hold a pitch, and of those that hold none."""
+    ordered = sorted(shows, key=lambda show: show.info.id)
+    kinds = [[show for show in ordered if bool(show.pitches) is pitched] for pitched in (True, False)]
+    one, other = ([show for kind in kinds for show in kind[first::2]] for first in (0, 1))
+    return one, other
+
+
+def fit_halves(shows: Sequence[TruthShow], seconds: float, seed: int, start: ArcParameters) -> list[dict[str, float]]:
+    """Return, for each half, the loss of the start and of what was fitted on it, there and on the other half."""
+    one, other = halves(shows)
+    rows = []
+    for fitted, left in ((one, other), (other, one)):
+        least, best = search(fitted, seconds, seed, start)
+        row = {"start": loss(fitted, start), "fitted": least, "start_left": loss(left, start)}
+        row["fitted_left"] = loss(left, best)
+        rows.append({name: round(value, 3) for name, value in row.items()})
+    return rows
+
+
 def main() -> int:
     """Fit on the folders of the command line and print the parameters."""
     asked = parser(__doc__)
     asked.add_argument("--minutes", type=float, default=7.0)
     asked.add_argument("--seed", type=int, default=5)
     asked.add_argument("--start", type=json.loads, default={}, help="values to start from, as a JSON object")
+    asked.add_argument(
+        "--halves", action="store_true", help="fit on one half, measure on the other; --minutes for each"
+    )
     given = asked.parse_args()
     try:
         start = replace(ArcParameters(), **given.start)
@@ -108,6 +134,10 @@ def main() -> int:
         print(f"fit_arc: --start: {error}", file=sys.stderr)
         return 2
     shows = asked_shows(given)
+    if given.halves:
+        for row in fit_halves(shows, 60.0 * given.minutes, given.seed, start):
+            print(json.dumps(row), flush=True)
+        return 0
     print("before", round(loss(shows, start), 3), summarise([judge(show, start) for show in shows]), flush=True)
     least, best = search(shows, 60.0 * given.minutes, given.seed, start)
     print("after", round(least, 3), summarise([judge(show, best) for show in shows]))

@@ -13,7 +13,7 @@ from detectors.arc import ArcParameters
 from detectors.records import Event, Finding, Message, RoomState
 from tests.bench import readings
 from tests.bench.detectors import Noted, judge_weighted, note, ratio, selling_spans
-from tests.bench.fit_arc import loss, loss_of
+from tests.bench.fit_arc import fit_halves, halves, loss, loss_of
 from tests.bench.second_look import looked_twice, measure
 from tests.bench.shows import Outcome, Pitch, TruthShow, intervals, judge
 from tests.stand_ins import person, reading, show_info, speech
@@ -104,6 +104,23 @@ def test_the_loss_stops_where_it_is_too_much_already() -> None:
 
     assert loss_of(judged, ArcParameters(), most=1.0) == pytest.approx(6.0) and len(asked) == 1
     assert loss([TALKS], P) == 0.0
+
+
+def test_halves_hold_as_many_pitches() -> None:
+    named = [replace(base, info=replace(base.info, id=f"{n}")) for n, base in enumerate([SELLS, TALKS] * 3 + [SELLS])]
+    one, other = halves(named[::-1])
+    assert [show.info.id for show in one] == ["0", "4", "1", "5"]
+    assert [show.info.id for show in other] == ["2", "6", "3"]
+
+
+def test_what_is_fitted_on_one_half_is_measured_on_the_other() -> None:
+    deaf = replace(P, base=-7.0, line_most=0.6)
+    rows = fit_halves([SELLS, TALKS, replace(SELLS, info=replace(SELLS.info, id="z"))], 0.0, 5, deaf)
+    missed = 2 * (1.0 + 0.6 * 3)
+    assert rows == [
+        {"start": missed, "fitted": missed, "start_left": missed, "fitted_left": missed},
+        {"start": missed, "fitted": missed, "start_left": missed, "fitted_left": missed},
+    ]
 
 
 def test_intervals_come_from_whole_shows() -> None:
