@@ -1,8 +1,8 @@
 """The transcriber: one segment of sound becomes text, in English or French, within bounded work.
 
 Runs inside a worker process. Works on faster-whisper's parts, one encoder pass a segment: the same pass says which
-language it is and what was said. No context from before, temperature 0, no repeated runs of words, few tokens per
-second: silence and noise otherwise cost up to a hundred times a clip's length.
+language it is and what was said. No context from before, temperature 0, no repeated runs of words, no more tokens per
+second than anybody speaks: silence and noise otherwise cost up to a hundred times a clip's length.
 """
 
 import math

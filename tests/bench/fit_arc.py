@@ -1,4 +1,4 @@
-"""Fit the numbers of `arc` on validation shows: `python -m tests.bench.fit_arc DIR… [--minutes N]`.
+"""Fit the numbers of `arc` on validation shows: `python -m tests.bench.fit_arc DIR… [--minutes N] [--halves]`.
 
 A random search around the shipped values: each try moves a few of them, by steps that shrink while nothing gets better.
 What is made least weighs misses, false alerts and delay (see `loss_of`). Margins count as well, so that a show nobody
@@ -6,7 +6,8 @@ has seen has room to differ: every setting is tried with its base shifted up and
 half. The search ends by the clock, so that the same seed gets further on a faster machine.
 
 `--halves` fits on one half of the shows and tells what that is worth on the other, and the other way round: how much of
-what a search gains is learnt by heart.
+what a search gains is learnt by heart. A row holds the loss of the start and of what was fitted, on the half fitted on
+(`start`, `fitted`) and on the one left out (`start_left`, `fitted_left`), what was found there, and the numbers fitted.
 """
 
 import json
@@ -14,8 +15,9 @@ import random
 import statistics
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, replace
+from typing import Any
 
 from detectors.arc import ArcParameters
 from detectors.second_look import LOOK_FROM
@@ -99,23 +101,30 @@ def search(
 
 
 def halves(shows: Sequence[TruthShow]) -> tuple[list[TruthShow], list[TruthShow]]:
-    """Return two halves of the shows: every other one of those that hold a pitch, and of those that hold none."""
+    """Return two halves of the shows: every other one of those that hold a pitch, and of those that hold none.
+
+    Where there is an odd one, the first half has it.
+    """
     ordered = sorted(shows, key=lambda show: show.info.id)
     kinds = [[show for show in ordered if bool(show.pitches) is pitched] for pitched in (True, False)]
     one, other = ([show for kind in kinds for show in kind[first::2]] for first in (0, 1))
     return one, other
 
 
-def fit_halves(shows: Sequence[TruthShow], seconds: float, seed: int, start: ArcParameters) -> list[dict[str, float]]:
-    """Return, for each half, the loss of the start and of what was fitted on it, there and on the other half."""
+def fit_halves(shows: Sequence[TruthShow], seconds: float, seed: int, start: ArcParameters) -> Iterator[dict[str, Any]]:
+    """Yield, for each half, what was fitted on it and what that is worth there and on the other half.
+
+    Raises ValueError when fewer than two shows hold a pitch.
+    """
     one, other = halves(shows)
-    rows = []
+    if not any(show.pitches for show in other):
+        raise ValueError("each half needs a show with a pitch")
     for fitted, left in ((one, other), (other, one)):
         least, best = search(fitted, seconds, seed, start)
-        row = {"start": loss(fitted, start), "fitted": least, "start_left": loss(left, start)}
-        row["fitted_left"] = loss(left, best)
-        rows.append({name: round(value, 3) for name, value in row.items()})
-    return rows
+        losses = {"start": loss(fitted, start), "fitted": least}
+        losses |= {"start_left": loss(left, start), "fitted_left": loss(left, best)}
+        found = summarise([judge(show, best, fast=True) for show in left])
+        yield {name: round(value, 3) for name, value in losses.items()} | {"found_left": found, "numbers": asdict(best)}
 
 
 def main() -> int:
@@ -135,8 +144,12 @@ def main() -> int:
         return 2
     shows = asked_shows(given)
     if given.halves:
-        for row in fit_halves(shows, 60.0 * given.minutes, given.seed, start):
-            print(json.dumps(row), flush=True)
+        try:
+            for row in fit_halves(shows, 60.0 * given.minutes, given.seed, start):
+                print(json.dumps(row), flush=True)
+        except ValueError as error:
+            print(f"fit_arc: --halves: {error}", file=sys.stderr)
+            return 2
         return 0
     print("before", round(loss(shows, start), 3), summarise([judge(show, start) for show in shows]), flush=True)
     least, best = search(shows, 60.0 * given.minutes, given.seed, start)

@@ -94,7 +94,10 @@ class Listening:
         self._noted.set()
 
     async def inside(self, within: float = 15.0) -> None:
-        """Wait until the room was entered: what was written before is not told, and who sat down first is not known."""
+        """Wait until the room was entered for the first time.
+
+        What was written before is not told, and who of those who sit there sat down first is not known.
+        """
         try:
             async with asyncio.timeout(within):
                 while self.error is None and not self._entered():  # noqa: ASYNC110 - nothing tells

@@ -113,14 +113,28 @@ def test_halves_hold_as_many_pitches() -> None:
     assert [show.info.id for show in other] == ["2", "6", "3"]
 
 
-def test_what_is_fitted_on_one_half_is_measured_on_the_other() -> None:
-    deaf = replace(P, base=-7.0, line_most=0.6)
-    rows = fit_halves([SELLS, TALKS, replace(SELLS, info=replace(SELLS.info, id="z"))], 0.0, 5, deaf)
-    missed = 2 * (1.0 + 0.6 * 3)
-    assert rows == [
-        {"start": missed, "fitted": missed, "start_left": missed, "fitted_left": missed},
-        {"start": missed, "fitted": missed, "start_left": missed, "fitted_left": missed},
+def test_what_is_fitted_on_one_half_is_measured_on_the_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    deaf, eager = replace(P, base=-7.0, line_most=0.6), replace(P, base=-1.0)
+    asked: list[list[str]] = []
+
+    def found(shows: list[TruthShow], seconds: float, seed: int, start: ArcParameters) -> tuple[float, ArcParameters]:
+        asked.append([show.info.id for show in shows])
+        assert (seconds, seed, start) == (9.0, 5, deaf)
+        return 0.125, (eager, deaf)[len(asked) - 1]
+
+    monkeypatch.setattr("tests.bench.fit_arc.search", found)
+    named = [replace(base, info=replace(base.info, id=f"{n}")) for n, base in enumerate([SELLS, SELLS, TALKS, SELLS])]
+    rows = list(fit_halves(named, 9.0, 5, deaf))
+    assert asked == [["0", "3", "2"], ["1"]]
+    two_missed, one_missed = 2 * (2.0 + 0.6 * 3), 2 * (1.0 + 0.6 * 3)
+    assert [(row["start"], row["fitted"], row["start_left"]) for row in rows] == [
+        (two_missed, 0.125, one_missed),
+        (one_missed, 0.125, two_missed),
     ]
+    assert [row["fitted_left"] for row in rows] == [round(loss([SELLS], eager), 3), two_missed]
+    assert [(row["found_left"]["found"], row["numbers"]["base"]) for row in rows] == [(1, -1.0), (0, -7.0)]
+    with pytest.raises(ValueError, match="each half needs a show with a pitch"):
+        list(fit_halves([SELLS, TALKS, TALKS], 9.0, 5, deaf))
 
 
 def test_intervals_come_from_whole_shows() -> None:

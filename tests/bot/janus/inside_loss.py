@@ -22,7 +22,7 @@ async def test_a_show_outlives_its_server_and_the_warning_names_the_right_seat(
 ) -> None:
     async with janus(tmp_path) as (server, people), watched(hearing) as watch:
         told = watch.told
-        await told.inside()
+        await watch.inside()
         for seat in (1, 2, 3, 4):
             await sit(people, seat, 79.0)
         await told.seen(SeatChange, lambda e: e.seat == 4)

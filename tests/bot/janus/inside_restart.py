@@ -32,7 +32,7 @@ async def test_after_a_restart_of_the_bot_people_keep_their_seats(
     (tmp_path / "janus").mkdir()
     async with janus(tmp_path / "janus") as (_, people), PeopleProcess() as others:
         async with watched(hearers, tmp_path / "bot.db") as watch:
-            await watch.told.inside()
+            await watch.inside()
             for who in ("Ana", "Bob", "Cleo"):
                 await sit(people, who)
             await sit(others, "ana")

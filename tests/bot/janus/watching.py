@@ -45,6 +45,15 @@ class Watched:
     store: Store
     watcher: Watcher
 
+    async def inside(self) -> None:
+        """Wait until the room was entered; a watcher that fails before that says why."""
+        entering = asyncio.create_task(self.told.inside())
+        await asyncio.wait({entering, self.running}, return_when=asyncio.FIRST_COMPLETED)
+        if self.running.done():
+            entering.cancel()
+            await self.running
+        await entering
+
     async def rows(self, table: str) -> list[dict[str, Any]]:
         """Return what is in a table."""
         return await self.store.run(lambda database: list(database.query(f"SELECT * FROM {table}")))

@@ -37,7 +37,8 @@ def test_words_and_language_are_heard(transcriber: Transcriber, lang: str) -> No
 def test_quick_french_is_heard_to_its_end(transcriber: Transcriber) -> None:
     wrong = said = 0
     for clip in (c for c in clips() if c["lang"] == "fr" and "seat" not in c):
-        heard = transcriber.transcribe(quicker(load(CLIPS / clip["file"]), 1.8), lang="fr")
+        heard = transcriber.transcribe(quicker(load(CLIPS / clip["file"]), 1.8))
+        assert (heard.lang, heard.weight, heard.why) == ("fr", 1.0, ""), clip["file"]
         errors, count = word_errors(clip["text"], heard.text)
         wrong, said = wrong + errors, said + count
     assert said > 60 and wrong / said <= QUICK_BOUND, f"{wrong} of {said}"
