@@ -103,22 +103,20 @@ def search(
 def halves(shows: Sequence[TruthShow]) -> tuple[list[TruthShow], list[TruthShow]]:
     """Return two halves of the shows: every other one of those that hold a pitch, and of those that hold none.
 
-    Where there is an odd one, the first half has it.
+    Where there is an odd one, the first half has it. Raises ValueError when fewer than two shows hold a pitch.
     """
     ordered = sorted(shows, key=lambda show: show.info.id)
     kinds = [[show for show in ordered if bool(show.pitches) is pitched] for pitched in (True, False)]
+    if len(kinds[0]) < 2:
+        raise ValueError("each half needs a show with a pitch")
     one, other = ([show for kind in kinds for show in kind[first::2]] for first in (0, 1))
     return one, other
 
 
-def fit_halves(shows: Sequence[TruthShow], seconds: float, seed: int, start: ArcParameters) -> Iterator[dict[str, Any]]:
-    """Yield, for each half, what was fitted on it and what that is worth there and on the other half.
-
-    Raises ValueError when fewer than two shows hold a pitch.
-    """
-    one, other = halves(shows)
-    if not any(show.pitches for show in other):
-        raise ValueError("each half needs a show with a pitch")
+def fit_halves(
+    one: Sequence[TruthShow], other: Sequence[TruthShow], seconds: float, seed: int, start: ArcParameters
+) -> Iterator[dict[str, Any]]:
+    """Yield, for each half, what was fitted on it and what that is worth there and on the other half."""
     for fitted, left in ((one, other), (other, one)):
         least, best = search(fitted, seconds, seed, start)
         losses = {"start": loss(fitted, start), "fitted": least}
@@ -145,11 +143,12 @@ def main() -> int:
     shows = asked_shows(given)
     if given.halves:
         try:
-            for row in fit_halves(shows, 60.0 * given.minutes, given.seed, start):
-                print(json.dumps(row), flush=True)
+            one, other = halves(shows)
         except ValueError as error:
             print(f"fit_arc: --halves: {error}", file=sys.stderr)
             return 2
+        for row in fit_halves(one, other, 60.0 * given.minutes, given.seed, start):
+            print(json.dumps(row), flush=True)
         return 0
     print("before", round(loss(shows, start), 3), summarise([judge(show, start) for show in shows]), flush=True)
     least, best = search(shows, 60.0 * given.minutes, given.seed, start)

@@ -124,7 +124,7 @@ def test_what_is_fitted_on_one_half_is_measured_on_the_other(monkeypatch: pytest
 
     monkeypatch.setattr("tests.bench.fit_arc.search", found)
     named = [replace(base, info=replace(base.info, id=f"{n}")) for n, base in enumerate([SELLS, SELLS, TALKS, SELLS])]
-    rows = list(fit_halves(named, 9.0, 5, deaf))
+    rows = list(fit_halves(*halves(named), 9.0, 5, deaf))
     assert asked == [["0", "3", "2"], ["1"]]
     two_missed, one_missed = 2 * (2.0 + 0.6 * 3), 2 * (1.0 + 0.6 * 3)
     assert [(row["start"], row["fitted"], row["start_left"]) for row in rows] == [
@@ -134,7 +134,7 @@ def test_what_is_fitted_on_one_half_is_measured_on_the_other(monkeypatch: pytest
     assert [row["fitted_left"] for row in rows] == [round(loss([SELLS], eager), 3), two_missed]
     assert [(row["found_left"]["found"], row["numbers"]["base"]) for row in rows] == [(1, -1.0), (0, -7.0)]
     with pytest.raises(ValueError, match="each half needs a show with a pitch"):
-        list(fit_halves([SELLS, TALKS, TALKS], 9.0, 5, deaf))
+        halves([SELLS, TALKS, TALKS])
 
 
 def test_intervals_come_from_whole_shows() -> None:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from bot.commands.janus_server import URL
 from bot.parcels import read_left
 from bot.policy import Watch
@@ -52,6 +54,7 @@ class Watched:
         if self.running.done():
             entering.cancel()
             await self.running
+            pytest.fail("the watcher ended before the room was entered")
         await entering
 
     async def rows(self, table: str) -> list[dict[str, Any]]:
